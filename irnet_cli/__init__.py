@@ -1,0 +1,1 @@
+"""The ``irnet`` command: one module per verb in ``irnet_cli.commands``."""

@@ -1,0 +1,37 @@
+"""Entry point: builds the command tree and turns errors into one line and a status."""
+
+import os
+import sys
+
+import typer
+
+from irnet_cli.commands import data
+from irnet_cli.commands.train import train
+from irnet_keras.errors import IrnetError
+
+app = typer.Typer(
+    name="irnet",
+    help="1-bit neural networks from Keras to phones and small boards.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(data.app, name="data")
+app.command()(train)
+
+
+def main() -> None:
+    """Run the command line; see cli reference for the exit statuses."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        app()
+    except IrnetError as error:
+        print(f"irnet: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("irnet: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

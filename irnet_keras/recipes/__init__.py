@@ -1,0 +1,31 @@
+"""Training recipes: one module each, data only (no TensorFlow at import).
+
+A module's docstring gives source, exact command and measured result; its ``RECIPE`` is the
+configuration. ``RECIPES`` maps the names users type to the modules.
+"""
+
+import importlib
+
+from irnet_keras.errors import UsageError
+from irnet_keras.training.config import TrainConfig
+
+RECIPES = {
+    "resnet20-w1a1-cifar10-short": "irnet_keras.recipes.resnet20_w1a1_cifar10_short",
+    "resnet20-w1a1-cifar10-paper": "irnet_keras.recipes.resnet20_w1a1_cifar10_paper",
+    "resnet20-w1a32-cifar10-paper": "irnet_keras.recipes.resnet20_w1a32_cifar10_paper",
+    "resnet20-float32-cifar10-short": "irnet_keras.recipes.resnet20_float32_cifar10_short",
+}
+
+
+def get_recipe(name: str) -> TrainConfig:
+    """The recipe called ``name``.
+
+    Raises:
+        UsageError: no such recipe; the message lists those that exist.
+    """
+    module = RECIPES.get(name)
+    if module is None:
+        raise UsageError(f"unknown recipe {name!r}; accepted: {', '.join(RECIPES)}")
+    recipe = importlib.import_module(module).RECIPE
+    assert isinstance(recipe, TrainConfig)
+    return recipe

@@ -1,0 +1,1 @@
+"""Training: configuration, callbacks, checkpoints, run folder and loop."""

@@ -1,0 +1,108 @@
+"""Everything a training run can be told, as validated data; no TensorFlow."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from irnet_keras.errors import UsageError
+
+
+class TrainConfig(BaseModel):
+    """A recipe: network, data and optimization. Every field can be overridden by ``--set``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    name: str = Field(description="recipe name")
+    network: Literal["resnet20"] = Field("resnet20", description="network family member")
+    dataset: Literal["cifar10"] = "cifar10"
+    structure: Literal["bireal", "normal"] = "bireal"
+    precision: Literal["w1a1", "w1a32", "float32"] = "w1a1"
+    pad_values: Literal[0, 1] = 0
+
+    epochs: int = Field(30, ge=1, le=100_000)
+    batch_size: int = Field(128, ge=2, le=65_536)
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    learning_rate: float = Field(0.1, gt=0, le=1000, description="peak of the schedule")
+    momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum")
+    nesterov: bool = False
+    warmup_epochs: float = Field(0.0, ge=0, description="linear warm-up, then cosine to 0")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="L2 on float kernels, papers' form")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    ede_t_min: float = Field(1e-1, gt=0, le=1e6)
+    ede_t_max: float = Field(1e1, gt=0, le=1e6)
+    ede_update: Literal["step", "epoch"] = "step"
+
+    validation_images: int = Field(
+        5000, ge=0, le=49_000, description="cut from the end of the training split"
+    )
+    train_images: int | None = Field(
+        None, ge=2, description="use only the first N training images (tests, pilots)"
+    )
+    seed: int = Field(0, ge=0, lt=2**31)
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainConfig":
+        if self.ede_t_min > self.ede_t_max:
+            raise ValueError(
+                f"ede_t_min must not exceed ede_t_max, got {self.ede_t_min} > {self.ede_t_max}"
+            )
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(
+                f"warmup_epochs must be less than epochs, got {self.warmup_epochs} of {self.epochs}"
+            )
+        if self.train_images is not None and self.train_images < self.batch_size:
+            raise ValueError(
+                f"train_images must be at least batch_size, got {self.train_images} < "
+                f"{self.batch_size}"
+            )
+        return self
+
+    def with_overrides(self, values: dict[str, object]) -> "TrainConfig":
+        """A validated copy with some fields replaced.
+
+        Args:
+            values: field name to value; strings are converted as in a config file.
+
+        Raises:
+            UsageError: unknown field or a value the field refuses.
+        """
+        unknown = sorted(set(values) - set(TrainConfig.model_fields))
+        if unknown:
+            raise UsageError(
+                f"unknown setting {unknown[0]!r}; accepted: {', '.join(TrainConfig.model_fields)}"
+            )
+        return parse_config({**self.model_dump(), **values}, f"recipe {self.name}")
+
+
+def parse_config(values: dict[str, object], source: str) -> TrainConfig:
+    """Validate a mapping into a config.
+
+    Raises:
+        UsageError: naming the first offending field, its value and the rule.
+    """
+    try:
+        return TrainConfig.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        got = "" if not field else f", got {first['input']!r}"
+        rule = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"{source}: {field + ': ' if field else ''}{rule}{got}") from error
+
+
+def parse_set(pairs: list[str]) -> dict[str, object]:
+    """``["lr=0.1", ...]`` to a mapping; the word ``none`` means None.
+
+    Raises:
+        UsageError: an entry without ``=`` or a key named twice.
+    """
+    values: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            raise UsageError(f"--set takes key=value, got {pair!r}")
+        if key in values:
+            raise UsageError(f"--set names {key} twice")
+        values[key] = None if value.strip().lower() == "none" else value.strip()
+    return values
