@@ -51,6 +51,7 @@ def build_model(
     num_classes: int = 10,
     image: tuple[int, int, int] = (32, 32, 3),
     weight_decay: float = 0.0,
+    residual_gamma: float = 1.0,
     t: float = 1e-1,
 ) -> Any:
     """An untrained Keras model.
@@ -63,6 +64,7 @@ def build_model(
         num_classes: width of the classifier.
         image: (height, width, channels) of the input.
         weight_decay: L2 on float kernels.
+        residual_gamma: initial batch-norm scale of the inner convolutions.
         t: initial sharpness of the EDE gradient.
 
     Raises:
@@ -82,7 +84,12 @@ def build_model(
         image=image,
         t=t,
     )
-    return build(config, weight_decay=weight_decay, name=f"{network}_{precision}")
+    return build(
+        config,
+        weight_decay=weight_decay,
+        residual_gamma=residual_gamma,
+        name=f"{network}_{precision}",
+    )
 
 
 def get_entry(name: str) -> ModelEntry:

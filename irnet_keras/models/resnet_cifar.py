@@ -60,7 +60,11 @@ class ResNetConfig:
 
 
 def build(
-    config: ResNetConfig, *, weight_decay: float = 0.0, name: str = "resnet"
+    config: ResNetConfig,
+    *,
+    weight_decay: float = 0.0,
+    residual_gamma: float = 1.0,
+    name: str = "resnet",
 ) -> tf.keras.Model:
     """Build the network.
 
@@ -69,6 +73,9 @@ def build(
         weight_decay: L2 coefficient c of a penalty ``c / 2 * sum(w**2)`` on *float* kernels
             (the convention of the papers; Libra-PB makes the forward pass invariant to the
             scale of binary latents, so they get none).
+        residual_gamma: initial batch-norm scale of the inner convolutions. The paper has 1;
+            a smaller value keeps the sums inside hardtanh's linear range at the start, so
+            that gradients pass (measured in docs/training.md).
         name: model name.
 
     Returns:
@@ -81,8 +88,13 @@ def build(
     binary_weights = config.precision != "float32"
     binary_inputs = config.precision == "w1a1"
 
-    def batch_norm(x: tf.Tensor, prefix: str) -> tf.Tensor:
-        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{prefix}_bn")(x)
+    def batch_norm(x: tf.Tensor, prefix: str, gamma: float = 1.0) -> tf.Tensor:
+        return layers.BatchNormalization(
+            momentum=0.9,
+            epsilon=1e-5,
+            gamma_initializer=tf.keras.initializers.Constant(gamma),
+            name=f"{prefix}_bn",
+        )(x)
 
     def conv(x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
         options: dict[str, Any] = {
@@ -100,7 +112,7 @@ def build(
         if binary_inputs:
             options["input_quantizer"] = EDESign(t=config.t, name=f"{prefix}_input_quantizer")
         x = lq.layers.QuantConv2D(filters, 3, pad_values=float(config.pad_values), **options)(x)
-        return batch_norm(x, prefix)
+        return batch_norm(x, prefix, residual_gamma)
 
     def hardtanh(x: tf.Tensor, prefix: str) -> tf.Tensor:
         return Hardtanh(name=f"{prefix}_hardtanh")(x)

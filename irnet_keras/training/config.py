@@ -27,6 +27,9 @@ class TrainConfig(BaseModel):
     nesterov: bool = False
     warmup_epochs: float = Field(0.0, ge=0, description="linear warm-up, then cosine to 0")
     weight_decay: float = Field(0.0, ge=0, le=1, description="L2 on float kernels, papers' form")
+    residual_gamma: float = Field(
+        1.0, gt=0, le=1, description="initial batch-norm scale of the inner convolutions"
+    )
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     ede_t_min: float = Field(1e-1, gt=0, le=1e6)
     ede_t_max: float = Field(1e1, gt=0, le=1e6)

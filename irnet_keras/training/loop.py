@@ -80,6 +80,7 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
         structure=config.structure,
         pad_values=config.pad_values,
         weight_decay=config.weight_decay,
+        residual_gamma=config.residual_gamma,
         t=config.ede_t_min,
     )
     optimizers = tf.keras.optimizers
