@@ -1,0 +1,1 @@
+"""Keras model in, checked .tflite file out."""

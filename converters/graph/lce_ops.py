@@ -1,0 +1,78 @@
+"""Larq Compute Engine's custom ops: names and options.
+
+References:
+    ``larq_compute_engine/tflite/kernels/bconv2d.cc`` (LCE 0.16).
+"""
+
+import struct
+from dataclasses import dataclass, fields
+
+from flatbuffers import flexbuffers
+
+from irnet_keras.errors import UsageError
+
+QUANTIZE = "LceQuantize"
+DEQUANTIZE = "LceDequantize"
+BCONV = "LceBconv2d"
+MAXPOOL = "LceBMaxPool2d"
+
+SAME, VALID = 0, 1  # schema.fbs, enum Padding
+ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
+
+# What Python's flexbuffers raises on bytes that are not a flexbuffer.
+_FLEXBUFFER_ERRORS = (ValueError, TypeError, IndexError, KeyError, OverflowError, struct.error)
+
+
+@dataclass(frozen=True)
+class BconvOptions:
+    """Options of ``LceBconv2d``; the run time demands all eight.
+
+    Attributes:
+        channels_in: input channels over all groups.
+        stride_height: >= 1; so are the next three.
+        padding: 0 SAME, 1 VALID.
+        pad_values: 0 or 1, what SAME padding adds.
+        fused_activation_function: index into ``ACTIVATIONS``.
+    """
+
+    channels_in: int
+    stride_height: int
+    stride_width: int
+    dilation_height_factor: int
+    dilation_width_factor: int
+    padding: int
+    pad_values: int
+    fused_activation_function: int
+
+    @staticmethod
+    def parse(blob: bytes) -> "BconvOptions":
+        """Read the flexbuffer map.
+
+        Raises:
+            UsageError: not a flexbuffer map with exactly these integers, or one out of range.
+        """
+        names = [f.name for f in fields(BconvOptions)]
+        try:
+            values = flexbuffers.Loads(blob)
+        except _FLEXBUFFER_ERRORS as error:
+            raise UsageError(f"damaged .tflite file: {BCONV} options are unreadable") from error
+        if not isinstance(values, dict) or not all(type(values.get(name)) is int for name in names):
+            raise UsageError(
+                f"damaged .tflite file: {BCONV} options need the integers {', '.join(names)}"
+            )
+        options = BconvOptions(**{name: values[name] for name in names})
+        sizes = (
+            options.channels_in,
+            options.stride_height,
+            options.stride_width,
+            options.dilation_height_factor,
+            options.dilation_width_factor,
+        )
+        choices = (options.padding, options.pad_values)
+        if (
+            not all(1 <= size < 2**24 for size in sizes)
+            or not all(choice in (0, 1) for choice in choices)
+            or not 0 <= options.fused_activation_function < len(ACTIVATIONS)
+        ):
+            raise UsageError(f"damaged .tflite file: {BCONV} option out of range in {options}")
+        return options
