@@ -5,6 +5,7 @@ from typing import Any
 import irnet_keras  # noqa: F401  (selects Keras 2 before TensorFlow loads)
 import larq as lq
 import tensorflow as tf
+from tf_keras.src.engine import base_layer_utils
 
 
 def ede_derivative(x: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
@@ -45,10 +46,30 @@ def ede_sign(x: tf.Tensor, t: float | tf.Tensor = 1.0) -> tf.Tensor:
         need +1.
     """
     x = tf.convert_to_tensor(x)
-    return _sign_with_ede(x, tf.cast(t, x.dtype))
+    # tf.cast alone would round a Python float to float32 first
+    sharpness = tf.cast(t, x.dtype) if tf.is_tensor(t) or hasattr(t, "dtype") else t
+    return _sign_with_ede(x, tf.convert_to_tensor(sharpness, x.dtype))
 
 
-class EDEQuantizer(lq.quantizers.Quantizer):  # type: ignore[misc]
+class _InstantiatedByActivation(type(lq.quantizers.Quantizer)):  # type: ignore[misc]
+    """Makes ``Activation("ede_sign")`` work.
+
+    ``tf_keras`` resolves a string given to ``Activation`` to the registered class and calls
+    the class with a tensor (Larq's own quantizers fail the same way). Here such a call puts an
+    instance into the calling layer, so that its ``t`` is tracked, and applies it.
+    """
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if not (args and tf.is_tensor(args[0])):
+            return super().__call__(*args, **kwargs)
+        layer = base_layer_utils.call_context().layer
+        if getattr(layer, "activation", None) is not cls:
+            raise TypeError(f"{cls.__name__} takes no tensor; call an instance: {cls.__name__}()(x)")
+        layer.activation = cls()
+        return layer.activation(*args, **kwargs)
+
+
+class EDEQuantizer(lq.quantizers.Quantizer, metaclass=_InstantiatedByActivation):  # type: ignore[misc]
     """Base of the quantizers whose gradient is EDE: holds ``t``.
 
     ``t`` is a non-trainable scalar weight named ``<quantizer name>_t``. It is saved and
