@@ -6,6 +6,7 @@ import sys
 import typer
 
 from irnet_cli.commands import data
+from irnet_cli.commands.models import models
 from irnet_cli.commands.train import train
 from irnet_keras.errors import IrnetError
 
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(data.app, name="data")
 app.command()(train)
+app.command()(models)
 
 
 def main() -> None:

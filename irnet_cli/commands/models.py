@@ -1,0 +1,37 @@
+"""``irnet models``."""
+
+from irnet_cli.output import JsonOption, write_json
+from irnet_keras.models import MODELS
+
+
+def models(json_file: JsonOption = None) -> None:
+    """List the networks that can be loaded by name."""
+    rows = [
+        {
+            "name": name,
+            "network": entry.network,
+            "precision": entry.precision,
+            "dataset": entry.dataset,
+            "structure": entry.structure,
+            "weights": entry.weights,
+            "sha256": entry.sha256,
+            "test_accuracy": entry.test_accuracy,
+        }
+        for name, entry in MODELS.items()
+    ]
+    if write_json(json_file, rows):
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "precision", "data set", "weights", "test accuracy")
+    for row in rows:
+        accuracy = row["test_accuracy"]
+        table.add_row(
+            str(row["name"]),
+            str(row["precision"]),
+            str(row["dataset"]),
+            str(row["weights"] or "none shipped (--untrained)"),
+            "" if accuracy is None else f"{100 * float(str(accuracy)):.2f} %",
+        )
+    Console().print(table)
