@@ -1,0 +1,208 @@
+"""The binary convolutions of a Keras model, with everything LCE's op must reproduce.
+
+A convolution is binary when its kernel and its input are: either by a quantizer that states
+``precision == 1`` or because the quantized values are -1 and +1 (up to one scale per filter
+for the kernel).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.graph.bits import pack_bits
+from converters.lce.keras_trace import LayerCall, Trace, probe_images, trace_model
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BatchNorm:
+    """Inference form ``multiplier * x + beta - mean * multiplier``; each ``(channels,)``."""
+
+    multiplier: Doubles
+    mean: Doubles
+    beta: Doubles
+
+
+@dataclass(frozen=True)
+class BinaryConv:
+    """One call of a binary convolution.
+
+    Attributes:
+        name: layer name; a second call of a shared layer ends in ``#2``.
+        layer: the Keras layer.
+        is_conv2d: a plain 2-D convolution, the only kind LCE has.
+        kernel: quantized kernel, float32, HWIO.
+        strides: (height, width).
+        dilation: (height, width).
+        padding: ``"same"`` or ``"valid"``.
+        pad_values: what "same" padding adds.
+        groups: channel groups.
+        bias: float64 ``(filters,)``, zeros without bias.
+        tail: what alone reads the result, in order: activation names and batch norms.
+    """
+
+    name: str
+    layer: Any
+    is_conv2d: bool
+    kernel: NDArray[np.float32]
+    strides: tuple[int, int]
+    dilation: tuple[int, int]
+    padding: str
+    pad_values: float
+    groups: int
+    bias: Doubles
+    tail: tuple[str | BatchNorm, ...]
+
+    @property
+    def channels_in(self) -> int:
+        """Input channels over all groups."""
+        return int(self.kernel.shape[2]) * self.groups
+
+    @property
+    def negative(self) -> NDArray[np.bool_]:
+        """Sign bits of the kernel as LCE orders them, boolean ``(O, kh, kw, I / groups)``."""
+        return np.transpose(self.kernel < 0, (3, 0, 1, 2))
+
+    @property
+    def packed(self) -> NDArray[np.int32]:
+        """LCE's packed filter, int32 ``(O, kh, kw, ceil(I / groups / 32))``."""
+        return pack_bits(self.negative)
+
+    @property
+    def scale(self) -> Doubles:
+        """Magnitude of each filter's weights, float64 ``(filters,)``."""
+        return np.abs(self.kernel).reshape(-1, self.kernel.shape[-1]).max(axis=0).astype(float)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all weights of a filter have one magnitude, not 0."""
+        magnitude = np.abs(self.kernel)
+        return bool((magnitude == magnitude[:1, :1, :1]).all() and (magnitude > 0).all())
+
+
+def binary_convs(model: Any) -> list[BinaryConv]:
+    """All binary convolutions of a model in the order they run, nested models included.
+
+    Raises:
+        UsageError: the model has not exactly one input of known shape.
+    """
+    trace = trace_model(model, probe_images(model))
+    found: list[BinaryConv] = []
+    uses: dict[int, int] = {}
+    for call in trace.calls:
+        if not _is_binary(call):
+            continue
+        uses[id(call.layer)] = uses.get(id(call.layer), 0) + 1
+        use = uses[id(call.layer)]
+        name = call.layer.name if use == 1 else f"{call.layer.name}#{use}"
+        found.append(_describe(name, call, trace))
+    return found
+
+
+def quantized_input(layer: Any, tensor: Any) -> Any:
+    """The tensor a layer convolves, after its own input quantizer."""
+    quantizer = getattr(layer, "input_quantizer", None)
+    return tensor if quantizer is None else quantizer(tensor)
+
+
+def _weights(layer: Any) -> tuple[Any, Any]:
+    """Kernel variable and its quantizer, or (None, None)."""
+    for prefix in ("depthwise", "kernel"):
+        quantizer = getattr(layer, f"{prefix}_quantizer", None)
+        name = "kernel" if prefix == "kernel" else "depthwise_kernel"
+        if quantizer is not None and getattr(layer, name, None) is not None:
+            return getattr(layer, name), quantizer
+    return None, None
+
+
+def _is_binary(call: LayerCall) -> bool:
+    kernel, quantizer = _weights(call.layer)
+    if kernel is None or len(kernel.shape) != 4 or len(call.inputs) != 1:
+        return False
+    if getattr(quantizer, "precision", None) != 1:
+        values = np.abs(np.asarray(quantizer(kernel)))
+        if kernel.shape[:3].num_elements() < 2 or not (values == values[:1, :1, :1]).all():
+            return False
+    if getattr(getattr(call.layer, "input_quantizer", None), "precision", None) == 1:
+        return True
+    inputs = np.asarray(quantized_input(call.layer, call.inputs[0]))
+    return bool((np.abs(inputs) == 1).all())
+
+
+def _describe(name: str, call: LayerCall, trace: Trace) -> BinaryConv:
+    import larq as lq
+
+    layer = call.layer
+    variable, quantizer = _weights(layer)
+    kernel = np.asarray(quantizer(variable), np.float32)
+    bias = getattr(layer, "bias", None)
+    return BinaryConv(
+        name=name,
+        layer=layer,
+        is_conv2d=type(layer) is lq.layers.QuantConv2D,
+        kernel=kernel,
+        strides=(int(layer.strides[0]), int(layer.strides[1])),
+        dilation=(int(layer.dilation_rate[0]), int(layer.dilation_rate[1])),
+        padding=str(layer.padding),
+        pad_values=float(getattr(layer, "pad_values", 0.0)),
+        groups=int(getattr(layer, "groups", 1)),
+        bias=np.zeros(kernel.shape[-1]) if bias is None else np.asarray(bias, np.float64),
+        tail=_tail(call, trace),
+    )
+
+
+_ACTIVATIONS = {"relu": "RELU", "relu6": "RELU6", "hardtanh": "RELU_N1_TO_1"}
+
+
+def _tail(call: LayerCall, trace: Trace) -> tuple[str | BatchNorm, ...]:
+    """Activations and batch norms that are the only readers of one another, from the conv on."""
+    import tensorflow as tf
+
+    steps: list[str | BatchNorm] = []
+    own = getattr(getattr(call.layer, "activation", None), "__name__", "linear")
+    if own != "linear":
+        steps.append(_ACTIVATIONS.get(own, own))
+    tensor = call.outputs[0]
+    while not trace.is_output(tensor):
+        readers = trace.consumers(tensor)
+        if len(readers) != 1:
+            break
+        layer = readers[0].layer
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            steps.append(_batch_norm(layer))
+        else:
+            kind = _activation(layer)
+            if kind is None:
+                break
+            steps.append(kind)
+        tensor = readers[0].outputs[0]
+    return tuple(steps)
+
+
+def _activation(layer: Any) -> str | None:
+    import tensorflow as tf
+
+    from irnet_keras.layers import Hardtanh
+
+    if isinstance(layer, Hardtanh):
+        return "RELU_N1_TO_1"
+    if isinstance(layer, tf.keras.layers.ReLU):
+        plain = not layer.negative_slope and not layer.threshold
+        limits = {None: "RELU", 6.0: "RELU6"}
+        limit = None if layer.max_value is None else float(layer.max_value)
+        return limits.get(limit) if plain else None
+    if isinstance(layer, tf.keras.layers.Activation):
+        return _ACTIVATIONS.get(getattr(layer.activation, "__name__", ""))
+    return None
+
+
+def _batch_norm(layer: Any) -> BatchNorm:
+    mean = np.asarray(layer.moving_mean, np.float64)
+    multiplier = 1 / np.sqrt(np.asarray(layer.moving_variance, np.float64) + layer.epsilon)
+    if layer.gamma is not None:
+        multiplier = multiplier * np.asarray(layer.gamma, np.float64)
+    beta = np.zeros_like(mean) if layer.beta is None else np.asarray(layer.beta, np.float64)
+    return BatchNorm(multiplier, mean, beta)

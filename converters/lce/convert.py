@@ -1,0 +1,66 @@
+"""Conversion with Larq Compute Engine."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from converters.graph import BCONV, read_graph
+from converters.lce.binary_convs import binary_convs
+from converters.lce.gate import check_binary
+from converters.lce.quiet import captured_output
+from irnet_keras.errors import CheckFailed
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A file that passed the gate.
+
+    Attributes:
+        data: the ``.tflite`` file.
+        binary_layers: Keras names of the convolutions that run in 1 bit.
+    """
+
+    data: bytes
+    binary_layers: tuple[str, ...]
+
+
+def convert(model: Any, log: Callable[[str], None] = lambda line: None) -> Conversion:
+    """Convert a Keras model and check that every binary convolution became ``LceBconv2d``.
+
+    Args:
+        model: Keras model with one float32 input of known shape.
+        log: receives what the user should know, and the converter's own log on failure.
+
+    Returns:
+        the file; its input and output are float32, batch 1.
+
+    Raises:
+        UsageError: the model has not exactly one input of known shape.
+        CheckFailed: the converter failed, or the gate refused the result.
+    """
+    convs = binary_convs(model)
+    if not convs:
+        log("no layer has binary weights and binary inputs: all weights stay float")
+    data = _run_converter(model, log)
+    graph = read_graph(data)
+    check_binary(graph, convs)
+    log(f"{len(convs)} of {len(convs)} binary convolutions became {BCONV}")
+    return Conversion(data, tuple(conv.name for conv in convs))
+
+
+def _run_converter(model: Any, log: Callable[[str], None]) -> bytes:
+    failure: Exception | None = None
+    data = b""
+    with captured_output() as lines:
+        import larq_compute_engine as lce
+
+        try:
+            data = lce.convert_keras_model(model)
+        except Exception as error:  # noqa: BLE001  (the converter raises bare Exception)
+            failure = error
+    if failure is not None:
+        for line in lines:
+            log(line)
+        reason = (str(failure).splitlines() or [type(failure).__name__])[0]
+        raise CheckFailed(f"LCE could not convert the model: {reason}") from failure
+    return data

@@ -1,0 +1,129 @@
+"""What really runs when a Keras model is called: every layer call with its tensors.
+
+Nested models, shared layers and layers inside custom layers appear as the calls they make,
+which is how the converter sees them too.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from irnet_keras.errors import UsageError
+
+PROBE_SEED = 0
+
+
+@dataclass(frozen=True)
+class LayerCall:
+    """One call of one layer; tensors are TensorFlow's eager tensors."""
+
+    layer: Any
+    inputs: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+
+
+@dataclass
+class Trace:
+    """All innermost layer calls of one model call, in order of completion."""
+
+    calls: list[LayerCall] = field(default_factory=list)
+    outputs: tuple[Any, ...] = ()
+
+    def consumers(self, tensor: Any) -> list[LayerCall]:
+        """Calls that read exactly this tensor object."""
+        return [c for c in self.calls if any(t is tensor for t in c.inputs)]
+
+    def is_output(self, tensor: Any) -> bool:
+        """Whether the model returns this tensor."""
+        return any(t is tensor for t in self.outputs)
+
+
+def input_shape(model: Any) -> tuple[int, ...]:
+    """Shape of one image, ``(height, width, channels)``.
+
+    Raises:
+        UsageError: not exactly one input, or an unknown dimension.
+    """
+    shapes = [tuple(t.shape) for t in model.inputs or ()]
+    if len(shapes) != 1:
+        raise UsageError(f"the model must have exactly one input, it has {len(shapes)}")
+    shape = shapes[0][1:]
+    if any(n is None for n in shape):
+        raise UsageError(f"the model's input shape {shape} has an unknown dimension")
+    return tuple(int(n) for n in shape)
+
+
+def probe_images(model: Any) -> NDArray[np.float32]:
+    """One fixed random image, shape ``(1, *input_shape)``."""
+    rng = np.random.default_rng(PROBE_SEED)
+    return rng.standard_normal((1, *input_shape(model))).astype(np.float32)
+
+
+def trace_model(
+    model: Any, images: NDArray[np.float32], wanted: Callable[[Any], bool] | None = None
+) -> Trace:
+    """Call the model in inference mode and record its layers.
+
+    Args:
+        model: built Keras model with one input.
+        images: float32, shape ``(batch, *input_shape)``.
+        wanted: records only calls of layers for which this is true (all by default); keeps
+            memory small on large batches.
+    """
+    import tensorflow as tf
+
+    layers = [
+        layer
+        for layer in model._flatten_layers(include_self=False)
+        if not isinstance(layer, tf.keras.Model)
+    ]
+    trace = Trace()
+    with _recording(layers, trace, wanted or (lambda layer: True)):
+        trace.outputs = tuple(tf.nest.flatten(model(tf.constant(images), training=False)))
+    return trace
+
+
+@contextlib.contextmanager
+def _recording(layers: list[Any], trace: Trace, wanted: Callable[[Any], bool]) -> Iterator[None]:
+    import tensorflow as tf
+
+    depth_of_call: list[int] = []  # per open call, how many calls it has made
+
+    def recorder(layer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
+        # A quantized layer calls its quantizers; the layer is the unit, not they.
+        opaque = hasattr(layer, "kernel_quantizer") or hasattr(layer, "depthwise_quantizer")
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if depth_of_call:
+                depth_of_call[-1] += 1
+            depth_of_call.append(0)
+            before = len(trace.calls)
+            try:
+                result = original(*args, **kwargs)
+            finally:
+                inner = depth_of_call.pop()
+            if opaque:
+                del trace.calls[before:]
+            if (opaque or not inner) and wanted(layer):
+                tensors = [t for t in tf.nest.flatten((args, kwargs)) if tf.is_tensor(t)]
+                outputs = tuple(tf.nest.flatten(result))
+                trace.calls.append(LayerCall(layer, tuple(tensors), outputs))
+            return result
+
+        return call
+
+    previous = [(layer, layer.__dict__.get("call")) for layer in layers]
+    try:
+        for layer in layers:
+            layer.call = recorder(layer, layer.call)
+        yield
+    finally:
+        for layer, original in previous:
+            if original is not None:
+                layer.call = original
+            elif "call" in layer.__dict__:
+                del layer.call

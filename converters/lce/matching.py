@@ -1,0 +1,85 @@
+"""Which ``LceBconv2d`` is which Keras layer, decided by the packed weights.
+
+LCE negates a filter before packing when its output is bitpacked and the multiplier is
+negative, so filters are compared up to their sign. What is left over (a damaged file, another
+model's file) is paired by the fewest differing bits, so that a report can name the layer.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.graph import BCONV, Graph, Op
+from converters.graph.bits import count_bits
+from converters.lce.binary_convs import BinaryConv
+
+
+@dataclass(frozen=True)
+class Match:
+    """A layer and its op.
+
+    Attributes:
+        conv: the Keras side.
+        op: the file's side.
+        differing_bits: weight bits that differ, up to one sign per filter.
+    """
+
+    conv: BinaryConv
+    op: Op
+    differing_bits: int
+
+
+@dataclass(frozen=True)
+class Matching:
+    """``matches`` in Keras order, and what found no partner of its shape."""
+
+    matches: tuple[Match, ...]
+    layers_without_op: tuple[BinaryConv, ...]
+    ops_without_layer: tuple[Op, ...]
+
+
+def packed_filter(graph: Graph, op: Op) -> NDArray[Any]:
+    """Constant filter of an ``LceBconv2d``: int32 ``(O, kh, kw, words)``."""
+    data = graph.tensors[op.inputs[1]].data
+    if data is None:
+        raise ValueError(f"operator {op.index} has no constant filter")  # reader refuses these
+    return data
+
+
+def filter_distance(packed: NDArray[Any], conv: BinaryConv) -> NDArray[np.int64]:
+    """Differing bits per filter with the signs as they are and negated, shape ``(2, O)``."""
+    filters = packed.shape[0]
+    difference = count_bits((packed ^ conv.packed).reshape(filters, -1))
+    size = conv.kernel.size // filters
+    return np.stack([difference, size - difference])
+
+
+def _channels(op: Op) -> int:
+    return op.options.channels_in if op.options else 0
+
+
+def match_layers(graph: Graph, convs: list[BinaryConv]) -> Matching:
+    """Pair layers and ops: exact ones first, in order; then the nearest of equal shape."""
+    ops = list(graph.ops_named(BCONV))
+    found: dict[int, Match] = {}
+    candidates: list[tuple[int, int, int]] = []
+    for i, conv in enumerate(convs):
+        shape = conv.packed.shape
+        for j, op in enumerate(ops):
+            packed = packed_filter(graph, op)
+            if conv.is_conv2d and packed.shape == shape and _channels(op) == conv.channels_in:
+                distance = int(filter_distance(packed, conv).min(axis=0).sum())
+                # ties (equal weights) by distance in execution order
+                candidates.append((distance, i, j))
+    used: set[int] = set()
+    for distance, i, j in sorted(candidates, key=lambda c: (c[0], abs(c[1] - c[2]), c[1])):
+        if i not in found and j not in used:
+            found[i] = Match(convs[i], ops[j], distance)
+            used.add(j)
+    return Matching(
+        tuple(found[i] for i in sorted(found)),
+        tuple(conv for i, conv in enumerate(convs) if i not in found),
+        tuple(op for j, op in enumerate(ops) if j not in used),
+    )
