@@ -7,7 +7,7 @@ from typing import Any
 from converters.graph import BCONV, read_graph
 from converters.lce.binary_convs import binary_convs
 from converters.lce.gate import check_binary
-from converters.lce.quiet import captured_output
+from converters.quiet import captured_output
 from irnet_keras.errors import CheckFailed
 
 
