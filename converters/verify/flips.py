@@ -1,0 +1,109 @@
+"""Whole network: where LCE's packed activations differ from the signs of Keras's."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.graph.bits import unpack_bits
+from converters.lce.binary_convs import BinaryConv, quantized_input
+from converters.lce.keras_trace import trace_model
+from converters.verify.reference import expected_affine
+from converters.verify.report import FlipReport
+
+# Float ops around the binary convolutions (first convolution, adds, clips) round differently
+# in the two runtimes: some tens of roundings of values of the tensor's size. 2^-14 is 1024 ulp
+# of the largest value; measured on ResNet-20: see tests/converters/test_verify_real.py.
+FLOAT_OPS_TOLERANCE = 2.0**-14
+
+
+def flip_tolerances(convs: list[BinaryConv]) -> list[float]:
+    """How far from each other two correct float computations of a layer's input can be.
+
+    Twice (both sides round) the sum of the affine tolerances of the binary convolutions
+    before it: with equal bits their integers are equal, and shortcuts add the roundings up.
+    """
+    tolerances, total = [], 0.0
+    for conv in convs:
+        tolerances.append(2 * total)
+        total += float(expected_affine(conv, "NONE").tolerance.max(initial=0.0))
+    return tolerances
+
+
+def keras_activations(
+    model: Any, convs: list[BinaryConv], images: NDArray[np.float32]
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]], NDArray[np.float32]]:
+    """Inputs of the binary convolutions and logits, as Keras computes them.
+
+    Returns:
+        inputs before the quantizer, their signs after it (True is -1), logits; batch first.
+    """
+    layers = {id(conv.layer) for conv in convs}
+    trace = trace_model(model, images, lambda layer: id(layer) in layers)
+    sources = [call.inputs[0] for call in trace.calls]
+    signs = [np.asarray(quantized_input(c.layer, c.inputs[0])) < 0 for c in trace.calls]
+    return [np.asarray(x) for x in sources], signs, np.asarray(trace.outputs[0])
+
+
+class FlipCounter:
+    """Adds up flips over batches of images."""
+
+    def __init__(self, convs: list[BinaryConv]) -> None:
+        self._names = [conv.name for conv in convs]
+        self._base = flip_tolerances(convs)
+        zeros = dict.fromkeys(("bits", "flips", "near_zero", "downstream", "unexplained"), 0)
+        self._counts = [dict(zeros) for _ in convs]
+        self._worst = [0.0] * len(convs)
+        self._tolerances = list(self._base)
+        self.flipped_images: list[NDArray[np.bool_]] = []
+
+    def add(
+        self,
+        sources: list[NDArray[np.float32]],
+        signs: list[NDArray[np.bool_]],
+        packed: list[NDArray[Any]],
+    ) -> None:
+        """One batch; the lists are in layer order.
+
+        Args:
+            sources: Keras inputs before the quantizer, ``(n, height, width, channels)``.
+            signs: after it, True is -1.
+            packed: LCE's packed inputs, int32 ``(n, height, width, words)``.
+        """
+        earlier = np.zeros(len(sources[0]), np.bool_)
+        for i, (source, sign, words) in enumerate(zip(sources, signs, packed, strict=True)):
+            flips = unpack_bits(words, sign.shape[-1]) != sign
+            size = np.abs(source)
+            tolerance = self._base[i] + FLOAT_OPS_TOLERANCE * float(size.max(initial=0.0))
+            near = flips & (size <= tolerance)
+            rest = flips & ~near
+            late = rest & earlier[:, None, None, None]
+            unexplained = rest & ~late
+            count = self._counts[i]
+            count["bits"] += flips.size
+            count["flips"] += int(flips.sum())
+            count["near_zero"] += int(near.sum())
+            count["downstream"] += int(late.sum())
+            count["unexplained"] += int(unexplained.sum())
+            self._worst[i] = max(self._worst[i], float(size[unexplained].max(initial=0.0)))
+            self._tolerances[i] = max(self._tolerances[i], tolerance)
+            earlier |= flips.any(axis=(1, 2, 3))
+        self.flipped_images.append(earlier)
+
+    def reports(self) -> tuple[FlipReport, ...]:
+        """One report per layer."""
+        return tuple(
+            FlipReport(
+                layer=name,
+                num_bits=count["bits"],
+                flips=count["flips"],
+                near_zero=count["near_zero"],
+                downstream=count["downstream"],
+                unexplained=count["unexplained"],
+                tolerance=tolerance,
+                worst_unexplained=worst,
+            )
+            for name, count, tolerance, worst in zip(
+                self._names, self._counts, self._tolerances, self._worst, strict=True
+            )
+        )

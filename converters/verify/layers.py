@@ -1,0 +1,144 @@
+"""Every LCE op on its own: the input LCE really saw, the output it really wrote."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.graph import BCONV, QUANTIZE, Graph, Op, pack_bits, packed_words, unpack_signs
+from converters.graph.bits import count_bits, unpack_bits
+from converters.graph.lce_ops import ACTIVATIONS
+from converters.lce.matching import Match, packed_filter
+from converters.verify.reference import (
+    Affine,
+    apply_affine,
+    binary_sums,
+    expected_affine,
+    output_tolerance,
+)
+from converters.verify.report import LayerReport, QuantizeReport
+
+Values = dict[int, NDArray[Any]]
+
+
+def tensors_to_watch(graph: Graph) -> list[int]:
+    """Inputs and outputs of all ``LceQuantize`` and ``LceBconv2d``, without graph inputs."""
+    wanted: dict[int, None] = {}
+    for op in (*graph.ops_named(QUANTIZE), *graph.ops_named(BCONV)):
+        wanted.update(dict.fromkeys((op.inputs[0], op.outputs[0])))
+    return [index for index in wanted if index not in graph.inputs]
+
+
+def check_quantize(graph: Graph, op: Op, values: Values) -> QuantizeReport:
+    """Packed bits against the signs of the op's actual input, bit for bit."""
+    source, packed = values[op.inputs[0]], values[op.outputs[0]]
+    tensor = graph.tensors[op.inputs[0]]
+    if tensor.dtype == "BOOL":
+        negative = ~source
+    elif tensor.dtype == "INT8" and tensor.quantization is not None:
+        negative = source < int(tensor.quantization.zero_point[0])
+    else:
+        negative = source < 0
+    wrong = int(count_bits(packed ^ pack_bits(negative)).sum())
+    return QuantizeReport(
+        op_index=op.index,
+        tensor=tensor.name,
+        num_bits=source.size,
+        wrong_bits=wrong,
+        passed=wrong == 0,
+    )
+
+
+@dataclass(frozen=True)
+class _Weights:
+    wrong_bits: int
+    first: tuple[int, int, int, int] | None
+
+
+def check_layer(graph: Graph, match: Match, values: Values) -> LayerReport:
+    """One binary convolution: weights, then outputs against the exact reference.
+
+    Args:
+        graph: the file.
+        match: layer and op.
+        values: tensors by index, from LCE's interpreter, batch first.
+    """
+    conv, op = match.conv, match.op
+    target = graph.tensors[op.outputs[0]]
+    bitpacked = target.dtype == "INT32"
+    weights = _check_weights(graph, match, bitpacked)
+    found: dict[str, Any] = {
+        "layer": conv.name,
+        "op_index": op.index,
+        "output": "bitpacked" if bitpacked else "float32",
+        "wrong_weight_bits": weights.wrong_bits,
+        "first_wrong_weight": weights.first,
+    }
+    fused = ACTIVATIONS[op.options.fused_activation_function if op.options else 0]
+    try:
+        affine = expected_affine(conv, fused)
+    except ValueError as error:
+        return LayerReport(**found, problem=str(error))
+    if target.dtype not in ("FLOAT32", "INT32"):
+        return LayerReport(**found, problem=f"{target.dtype} output is not verified")
+    signs = unpack_signs(values[op.inputs[0]], conv.channels_in)
+    expected = apply_affine(affine, binary_sums(conv, signs))
+    actual = values[op.outputs[0]]
+    filters = expected.shape[-1]
+    shape = (*expected.shape[:-1], packed_words(filters) if bitpacked else filters)
+    if actual.shape != shape:
+        return LayerReport(
+            **found, problem=f"output shape {actual.shape[1:]}, the Keras layer's is {shape[1:]}"
+        )
+    if bitpacked:
+        return LayerReport(**found, **_compare_bits(affine, expected, actual))
+    return LayerReport(**found, **_compare_floats(affine, expected, actual))
+
+
+def _check_weights(graph: Graph, match: Match, bitpacked: bool) -> _Weights:
+    """Bits against the Keras kernel's signs, allowing LCE's negated filters (see matching)."""
+    conv = match.conv
+    packed = packed_filter(graph, match.op)
+    negative = conv.negative
+    if bitpacked:
+        flipped = expected_affine(conv, "NONE").multiplier < 0
+        negative = negative ^ flipped[:, None, None, None]
+    wrong = packed ^ pack_bits(negative)
+    places = np.argwhere(unpack_bits(wrong, negative.shape[-1]))
+    first = tuple(int(i) for i in places[0]) if len(places) else None
+    return _Weights(int(count_bits(wrong).sum()), first)  # type: ignore[arg-type]
+
+
+def _compare_floats(
+    affine: Affine, expected: NDArray[np.float64], actual: NDArray[Any]
+) -> dict[str, Any]:
+    error = np.abs(actual.astype(np.float64) - expected)
+    error = np.where(np.isfinite(actual), error, np.inf)
+    tolerance = output_tolerance(affine, expected)
+    worst = np.unravel_index(int(np.argmax(error - tolerance)), error.shape)
+    return {
+        "worst_error": min(float(error[worst]), float(np.finfo(np.float64).max)),
+        "worst_index": tuple(int(i) for i in worst),
+        "tolerance": float(tolerance[worst]),
+        "violations": int((error > tolerance).sum()),
+        "num_outputs": error.size,
+    }
+
+
+def _compare_bits(
+    affine: Affine, expected: NDArray[np.float64], actual: NDArray[Any]
+) -> dict[str, Any]:
+    """Exact but for ties: a threshold computed in float32 may fall either side of a 0."""
+    wrong = unpack_bits(actual, expected.shape[-1]) != (expected < 0)
+    tie = wrong & (np.abs(expected) <= output_tolerance(affine, expected))
+    places = np.argwhere(wrong & ~tie)
+    stray = int(count_bits(actual).sum()) - int(unpack_bits(actual, expected.shape[-1]).sum())
+    return {
+        "worst_error": float(np.abs(expected[wrong]).max(initial=0.0)),
+        "worst_index": tuple(int(i) for i in places[0]) if len(places) else None,
+        "tolerance": float(affine.tolerance.max()),
+        "violations": len(places) + stray,
+        "ties": int(tie.sum()),
+        "num_outputs": expected.size,
+    }

@@ -1,0 +1,157 @@
+"""The result of a verification: frozen, JSON-able, with schema id and version."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+Kind = Literal["lce", "float32", "float16", "int8"]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Limits(_Frozen):
+    """When the end-to-end comparison fails; the bit and rounding checks have no options.
+
+    Attributes:
+        min_agreement: least share of images with the same argmax. Packed activations are
+            signs, so float rounding near 0 flips some of them and an untrained network, whose
+            logits lie close together, agrees on some 90 % of images. A wrong or shifted
+            network agrees on 10 to 50 %.
+        max_accuracy_points: largest accuracy difference in percentage points ...
+        min_accuracy_images: ... which counts from this many images on, and only where it
+            exceeds chance: two standard deviations, ``2 * sqrt(changed)`` images, where
+            ``changed`` is how many images became right or wrong.
+        int8_accuracy_points: the same for int8 files, which are not meant to be exact.
+    """
+
+    min_agreement: float = 0.8
+    max_accuracy_points: float = 0.2
+    min_accuracy_images: int = 1000
+    int8_accuracy_points: float = 2.0
+
+
+class QuantizeReport(_Frozen):
+    """One ``LceQuantize``: packed bits against the signs of its own input."""
+
+    op_index: int
+    tensor: str
+    num_bits: int
+    wrong_bits: int
+    passed: bool
+
+
+class LayerReport(_Frozen):
+    """One binary convolution on the packed input LCE itself computed.
+
+    Attributes:
+        layer: Keras name.
+        op_index: position of ``LceBconv2d`` in the file.
+        output: ``"float32"`` or ``"bitpacked"``.
+        wrong_weight_bits: packed weight bits unlike the sign of the Keras kernel.
+        first_wrong_weight: ``(filter, y, x, channel)`` of the first of them.
+        worst_error: largest difference to the reference (float output), in output units.
+        worst_index: its ``(image, y, x, channel)``.
+        tolerance: allowed difference at that place.
+        violations: outputs outside their tolerance (float) or wrong bits (bitpacked).
+        ties: bitpacked outputs that differ where the reference is within rounding of 0.
+        num_outputs: outputs compared.
+        problem: why nothing could be compared, or None.
+    """
+
+    layer: str
+    op_index: int
+    output: Literal["float32", "bitpacked"]
+    wrong_weight_bits: int
+    first_wrong_weight: tuple[int, int, int, int] | None = None
+    worst_error: float = 0.0
+    worst_index: tuple[int, ...] | None = None
+    tolerance: float = 0.0
+    violations: int = 0
+    ties: int = 0
+    num_outputs: int = 0
+    problem: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Weights right, outputs within tolerance."""
+        return not (self.wrong_weight_bits or self.violations or self.problem)
+
+
+class FlipReport(_Frozen):
+    """Packed input of one binary convolution, LCE against the sign of Keras's activation.
+
+    Attributes:
+        layer: Keras name.
+        num_bits: signs compared.
+        flips: signs that differ.
+        near_zero: of these, Keras's value is within ``tolerance`` of 0.
+        downstream: of the rest, an earlier layer has a flip in the same image.
+        unexplained: of the rest, neither: the networks differ before this layer.
+        tolerance: see :func:`converters.verify.flips.flip_tolerances`.
+        worst_unexplained: largest absolute Keras value of an unexplained flip.
+    """
+
+    layer: str
+    num_bits: int
+    flips: int
+    near_zero: int
+    downstream: int
+    unexplained: int
+    tolerance: float
+    worst_unexplained: float
+
+
+class OutputReport(_Frozen):
+    """Logits on all images.
+
+    Attributes:
+        num_images: images run.
+        agreement: share of images with the same argmax.
+        keras_accuracy: 0..1.
+        file_accuracy: 0..1.
+        changed: images that are right in exactly one of the two.
+        worst_logit_error: largest difference on the images that can be compared: those
+            without a flipped sign (LCE), all (float files), None if there is none.
+        compared_images: how many images that were.
+        logit_tolerance: allowed difference there; None where logits are not compared.
+    """
+
+    num_images: int
+    agreement: float
+    keras_accuracy: float
+    file_accuracy: float
+    changed: int
+    worst_logit_error: float | None
+    compared_images: int
+    logit_tolerance: float | None
+
+
+class VerifyReport(_Frozen):
+    """Everything :func:`converters.verify.verify` found.
+
+    Attributes:
+        kind: what the file is; only ``"lce"`` files have per-layer parts.
+        reasons: why it failed, empty when it passed.
+        notes: what was not compared.
+    """
+
+    schema_id: Literal["irnet/verify-report"] = "irnet/verify-report"
+    schema_version: int = SCHEMA_VERSION
+    kind: Kind
+    model: str
+    file_sha256: str
+    seed: int
+    num_images: int
+    per_layer_images: int
+    limits: Limits
+    passed: bool
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    quantize: tuple[QuantizeReport, ...] = ()
+    layers: tuple[LayerReport, ...] = ()
+    flips: tuple[FlipReport, ...] = ()
+    outputs: OutputReport | None = None

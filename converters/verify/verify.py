@@ -1,0 +1,255 @@
+"""The verification: file against Keras model, on real images."""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.graph import BCONV, QUANTIZE, Graph, read_graph, with_outputs
+from converters.lce.binary_convs import BinaryConv, binary_convs
+from converters.lce.keras_trace import input_shape
+from converters.lce.matching import Matching, match_layers
+from converters.runtimes import TFLiteProcess
+from converters.verify.flips import FlipCounter, keras_activations
+from converters.verify.layers import Values, check_layer, check_quantize, tensors_to_watch
+from converters.verify.outputs import compare_outputs, output_reasons
+from converters.verify.report import Kind, LayerReport, Limits, VerifyReport
+from irnet_keras.data.cifar10 import LabelledImages
+from irnet_keras.data.preprocessing import Inputs, preprocess
+from irnet_keras.errors import UsageError
+
+BATCH = 50  # images at a time: bounds the memory of the recorded activations
+
+
+def verify(
+    model: Any,
+    source: str | os.PathLike[str] | bytes,
+    images: LabelledImages,
+    *,
+    seed: int = 0,
+    per_layer_images: int = 4,
+    limits: Limits | None = None,
+) -> VerifyReport:
+    """Compare a ``.tflite`` file with a Keras model.
+
+    LCE files: every ``LceQuantize`` and ``LceBconv2d`` on its own, then all packed activations
+    against Keras's, then logits. Other files: logits only.
+
+    Args:
+        model: Keras model, float32 images to logits.
+        source: path or content of the file; it is checked structurally before any interpreter
+            sees it.
+        images: real images, uint8, and their classes; a random choice of them is used per
+            layer, all end to end.
+        seed: of that choice.
+        per_layer_images: images for the per-layer check.
+        limits: end-to-end limits.
+
+    Returns:
+        the report; a failed comparison is a report with ``passed`` False, not an exception.
+
+    Raises:
+        UsageError: the file is not a well-formed ``.tflite`` file, or no images are given.
+    """
+    graph = read_graph(source)
+    if not len(images) or per_layer_images < 1:
+        raise UsageError("verification needs at least one image")
+    convs = binary_convs(model)
+    run = _Verification(model, graph, convs, limits or Limits())
+    run.check(images, np.random.default_rng(seed), per_layer_images)
+    return VerifyReport(
+        kind=run.kind,
+        model=str(model.name),
+        file_sha256=hashlib.sha256(graph.data).hexdigest(),
+        seed=seed,
+        num_images=len(images),
+        per_layer_images=min(per_layer_images, len(images)),
+        limits=run.limits,
+        passed=not run.reasons,
+        reasons=tuple(run.reasons),
+        notes=tuple(run.notes),
+        **run.parts,
+    )
+
+
+def file_kind(graph: Graph) -> Kind:
+    """What a file is, by its operators and constants."""
+    if graph.ops_named(BCONV) or graph.ops_named(QUANTIZE):
+        return "lce"
+    constants = {t.dtype for t in graph.tensors if t.data is not None and len(t.shape) == 4}
+    if "INT8" in constants:
+        return "int8"
+    return "float16" if "FLOAT16" in constants else "float32"
+
+
+class _Verification:
+    """State of one verification: what has been found so far."""
+
+    def __init__(self, model: Any, graph: Graph, convs: list[BinaryConv], limits: Limits) -> None:
+        self.model = model
+        self.graph = graph
+        self.convs = convs
+        self.limits = limits
+        self.kind = file_kind(graph)
+        self.reasons: list[str] = []
+        self.notes: list[str] = []
+        self.parts: dict[str, Any] = {}
+
+    def check(self, images: LabelledImages, rng: np.random.Generator, per_layer: int) -> None:
+        """All comparisons that the file and the model allow."""
+        expected = (input_shape(self.model), tuple(self.model.output_shape[1:]))
+        found = tuple(
+            self.graph.tensors[i].shape[1:] for i in (self.graph.inputs[0], self.graph.outputs[0])
+        )
+        if found != expected:
+            self.reasons.append(
+                f"the file maps {found[0]} to {found[1]}, the model {expected[0]} to {expected[1]}"
+            )
+            return
+        if images.images.shape[1:] != expected[0]:
+            raise UsageError(f"images of {images.images.shape[1:]}, the model needs {expected[0]}")
+        counter: FlipCounter | None = None
+        matching = match_layers(self.graph, self.convs)
+        if self.kind == "lce" and self._matched(matching):
+            chosen = rng.permutation(len(images))[:per_layer]
+            self._check_layers(matching, preprocess(images.images[chosen]))
+            if not any(layer.problem for layer in self.parts["layers"]):
+                counter = FlipCounter(self.convs)
+        if self.kind != "lce":
+            self.notes.append(
+                f"a {self.kind} file: only logits and accuracy were compared, not single layers"
+            )
+        self._check_outputs(matching, images, counter)
+
+    def _matched(self, matching: Matching) -> bool:
+        """Whether layers and ops are the same in number and shape."""
+        for conv in matching.layers_without_op:
+            self.reasons.append(f"layer {conv.name}: the file has no {BCONV} of its shape")
+        for op in matching.ops_without_layer:
+            self.reasons.append(f"operator {op.index} ({BCONV}) belongs to no layer of the model")
+        return bool(matching.matches) and not (
+            matching.layers_without_op or matching.ops_without_layer
+        )
+
+    def _check_layers(self, matching: Matching, inputs: Inputs) -> None:
+        watched = tensors_to_watch(self.graph)
+        with _runner(self.graph, watched) as run:
+            values: Values = dict(zip(watched, run(inputs), strict=True))
+        values.update(dict.fromkeys(self.graph.inputs, inputs))
+        quantize = [check_quantize(self.graph, op, values) for op in self.graph.ops_named(QUANTIZE)]
+        layers = [check_layer(self.graph, match, values) for match in matching.matches]
+        for report in quantize:
+            if not report.passed:
+                self.reasons.append(
+                    f"operator {report.op_index} ({QUANTIZE}): {report.wrong_bits} of "
+                    f"{report.num_bits} bits differ from the signs of its input"
+                )
+        self.reasons += [reason for layer in layers for reason in _layer_reasons(layer)]
+        self.parts["quantize"] = tuple(quantize)
+        self.parts["layers"] = tuple(layers)
+
+    def _check_outputs(
+        self, matching: Matching, images: LabelledImages, counter: FlipCounter | None
+    ) -> None:
+        packed = [match.op.inputs[0] for match in matching.matches] if counter else []
+        watched = list(dict.fromkeys(packed)) or list(self.graph.outputs[:1])
+        logits, file_logits = [], []
+        with (
+            _runner(self.graph, watched) as run_watched,
+            _runner(self.graph, self.graph.outputs[:1]) as run_plain,
+        ):
+            for start in range(0, len(images), BATCH):
+                inputs = preprocess(images.images[start : start + BATCH])
+                sources, signs, keras = keras_activations(self.model, self.convs, inputs)
+                logits.append(keras)
+                file_logits += run_plain(inputs)
+                if counter:
+                    values = dict(zip(watched, run_watched(inputs), strict=True))
+                    words = [values[i] for i in packed]
+                    counter = self._add_flips(counter, sources, signs, words)
+        self._finish(np.concatenate(logits), np.concatenate(file_logits), images.labels, counter)
+
+    def _add_flips(
+        self,
+        counter: FlipCounter,
+        sources: list[NDArray[np.float32]],
+        signs: list[NDArray[np.bool_]],
+        words: list[NDArray[Any]],
+    ) -> FlipCounter | None:
+        for conv, sign, word in zip(self.convs, signs, words, strict=True):
+            if sign.shape[1:3] != word.shape[1:3]:
+                self.reasons.append(
+                    f"layer {conv.name}: the file reads {word.shape[1:3]}, Keras "
+                    f"{sign.shape[1:3]}: explicit padding was folded into the operator"
+                )
+                return None
+        counter.add(sources, signs, words)
+        return counter
+
+    def _finish(
+        self,
+        keras: NDArray[np.float32],
+        file: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        counter: FlipCounter | None,
+    ) -> None:
+        comparable = np.ones(len(labels), np.bool_)
+        if counter:
+            flips = counter.reports()
+            self.parts["flips"] = flips
+            comparable = ~np.concatenate(counter.flipped_images)
+            self.reasons += [
+                f"layer {f.layer}: {f.unexplained} signs of its input differ from Keras's where "
+                f"that is up to {f.worst_unexplained:.3g} away from 0 (tolerance "
+                f"{f.tolerance:.1g}) and no earlier layer differs: what comes before is wrong"
+                for f in flips
+                if f.unexplained
+            ]
+        elif self.convs:
+            comparable[:] = False
+            self.notes.append("signs were not compared, so logits were compared by argmax only")
+        report = compare_outputs(self.kind, keras, file, labels, comparable)
+        self.parts["outputs"] = report
+        self.reasons += output_reasons(self.kind, report, self.limits)
+
+
+def _layer_reasons(layer: LayerReport) -> list[str]:
+    reasons = []
+    if layer.problem:
+        reasons.append(f"layer {layer.layer}: {layer.problem}")
+    if layer.wrong_weight_bits:
+        reasons.append(
+            f"layer {layer.layer}: {layer.wrong_weight_bits} weight bits differ from the Keras "
+            f"kernel, first at (filter, y, x, channel) {layer.first_wrong_weight}"
+        )
+    if layer.violations:
+        reasons.append(
+            f"layer {layer.layer}: {layer.violations} of {layer.num_outputs} outputs are wrong, "
+            f"worst by {layer.worst_error:.3g} (tolerance {layer.tolerance:.2g}) "
+            f"at {layer.worst_index}"
+        )
+    return reasons
+
+
+@contextlib.contextmanager
+def _runner(
+    graph: Graph, tensors: Sequence[int]
+) -> Iterator[Callable[[Inputs], list[NDArray[Any]]]]:
+    """The real interpreter with these tensors as outputs; batch first, raw types."""
+    shapes = [graph.tensors[i].shape[1:] for i in tensors]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "instrumented.tflite"
+        path.write_bytes(with_outputs(graph, tensors))
+        with TFLiteProcess(path, threads=1, engine="auto") as process:
+
+            def run(inputs: Inputs) -> list[NDArray[Any]]:
+                arrays = process.run_all(inputs)
+                return [a.reshape(len(inputs), *s) for a, s in zip(arrays, shapes, strict=True)]
+
+            yield run
