@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -89,8 +90,11 @@ def prepare_cifar10(
 def _from_site(scratch: Path, log: Callable[[str], None]) -> None:
     import tensorflow_datasets as tfds
 
+    builder = tfds.builder("cifar10", data_dir=str(scratch / "tfds"))
     try:
-        builder = tfds.builder("cifar10", data_dir=str(scratch / "tfds"))
+        # TFDS retries for minutes where there is no network at all: ask once, shortly.
+        request = urllib.request.Request(builder._cifar_info.url, method="HEAD")
+        urllib.request.urlopen(request, timeout=20).close()
         _quietly(lambda: builder.download_and_prepare(download_dir=str(scratch / "download")))
     except Exception as error:
         raise UsageError(f"download through TFDS failed ({_first_line(error)})") from error
