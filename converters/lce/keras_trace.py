@@ -64,7 +64,10 @@ def probe_images(model: Any) -> NDArray[np.float32]:
 
 
 def trace_model(
-    model: Any, images: NDArray[np.float32], wanted: Callable[[Any], bool] | None = None
+    model: Any,
+    images: NDArray[np.float32],
+    wanted: Callable[[Any], bool] | None = None,
+    substitute: Callable[[Any], Any] | None = None,
 ) -> Trace:
     """Call the model in inference mode and record its layers.
 
@@ -73,6 +76,8 @@ def trace_model(
         images: float32, shape ``(batch, *input_shape)``.
         wanted: records only calls of layers for which this is true (all by default); keeps
             memory small on large batches.
+        substitute: called with the layer before each call of a wanted one; what it returns
+            replaces the layer's input. The trace keeps the input the network had computed.
     """
     import tensorflow as tf
 
@@ -82,13 +87,18 @@ def trace_model(
         if not isinstance(layer, tf.keras.Model)
     ]
     trace = Trace()
-    with _recording(layers, trace, wanted or (lambda layer: True)):
+    with _recording(layers, trace, wanted or (lambda layer: True), substitute):
         trace.outputs = tuple(tf.nest.flatten(model(tf.constant(images), training=False)))
     return trace
 
 
 @contextlib.contextmanager
-def _recording(layers: list[Any], trace: Trace, wanted: Callable[[Any], bool]) -> Iterator[None]:
+def _recording(
+    layers: list[Any],
+    trace: Trace,
+    wanted: Callable[[Any], bool],
+    substitute: Callable[[Any], Any] | None,
+) -> Iterator[None]:
     import tensorflow as tf
 
     depth_of_call: list[int] = []  # per open call, how many calls it has made
@@ -103,7 +113,10 @@ def _recording(layers: list[Any], trace: Trace, wanted: Callable[[Any], bool]) -
             depth_of_call.append(0)
             before = len(trace.calls)
             try:
-                result = original(*args, **kwargs)
+                if substitute and wanted(layer):
+                    result = original(substitute(layer), *args[1:], **kwargs)
+                else:
+                    result = original(*args, **kwargs)
             finally:
                 inner = depth_of_call.pop()
             if opaque:

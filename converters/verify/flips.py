@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph.bits import unpack_bits
+from converters.graph.bits import unpack_bits, unpack_signs
 from converters.lce.binary_convs import BinaryConv, quantized_input
 from converters.lce.keras_trace import trace_model
 from converters.verify.reference import expected_affine
@@ -31,31 +31,59 @@ def flip_tolerances(convs: list[BinaryConv]) -> list[float]:
 
 
 def keras_activations(
-    model: Any, convs: list[BinaryConv], images: NDArray[np.float32]
+    model: Any,
+    convs: list[BinaryConv],
+    images: NDArray[np.float32],
+    given: list[NDArray[Any]] | None = None,
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.bool_]], NDArray[np.float32]]:
     """Inputs of the binary convolutions and logits, as Keras computes them.
+
+    Args:
+        model: the Keras model.
+        convs: its binary convolutions.
+        images: float32, batch first.
+        given: packed inputs to convolve in place of Keras's own, in layer order. With LCE's,
+            Keras takes every sign from LCE, and no difference can spread from layer to layer.
 
     Returns:
         inputs before the quantizer, their signs after it (True is -1), logits; batch first.
     """
+    import tensorflow as tf
+
     layers = {id(conv.layer) for conv in convs}
-    trace = trace_model(model, images, lambda layer: id(layer) in layers)
+    bits = iter(zip(convs, given or [], strict=given is not None))
+
+    def next_bits(layer: Any) -> Any:
+        conv, words = next(bits)
+        return tf.constant(unpack_signs(words, conv.channels_in), tf.float32)
+
+    trace = trace_model(
+        model,
+        images,
+        lambda layer: id(layer) in layers,
+        None if given is None else next_bits,
+    )
     sources = [call.inputs[0] for call in trace.calls]
     signs = [np.asarray(quantized_input(c.layer, c.inputs[0])) < 0 for c in trace.calls]
     return [np.asarray(x) for x in sources], signs, np.asarray(trace.outputs[0])
 
 
 class FlipCounter:
-    """Adds up flips over batches of images."""
+    """Adds up flips over batches of images.
 
-    def __init__(self, convs: list[BinaryConv]) -> None:
+    Args:
+        convs: layers in order.
+        independent: Keras was given LCE's bits, so an earlier flip explains nothing.
+    """
+
+    def __init__(self, convs: list[BinaryConv], *, independent: bool) -> None:
+        self._independent = independent
         self._names = [conv.name for conv in convs]
         self._base = flip_tolerances(convs)
         zeros = dict.fromkeys(("bits", "flips", "near_zero", "downstream", "unexplained"), 0)
         self._counts = [dict(zeros) for _ in convs]
         self._worst = [0.0] * len(convs)
         self._tolerances = list(self._base)
-        self.flipped_images: list[NDArray[np.bool_]] = []
 
     def add(
         self,
@@ -87,8 +115,8 @@ class FlipCounter:
             count["unexplained"] += int(unexplained.sum())
             self._worst[i] = max(self._worst[i], float(size[unexplained].max(initial=0.0)))
             self._tolerances[i] = max(self._tolerances[i], tolerance)
-            earlier |= flips.any(axis=(1, 2, 3))
-        self.flipped_images.append(earlier)
+            if not self._independent:
+                earlier |= flips.any(axis=(1, 2, 3))
 
     def reports(self) -> tuple[FlipReport, ...]:
         """One report per layer."""

@@ -17,10 +17,11 @@ class Limits(_Frozen):
     """When the end-to-end comparison fails; the bit and rounding checks have no options.
 
     Attributes:
-        min_agreement: least share of images with the same argmax. Packed activations are
-            signs, so float rounding near 0 flips some of them and an untrained network, whose
-            logits lie close together, agrees on some 90 % of images. A wrong or shifted
-            network agrees on 10 to 50 %.
+        min_agreement: least share of images with the same argmax, for fewer images than
+            ``min_accuracy_images``. Not applied where an LCE file agrees with Keras given LCE's
+            own signs on every image: then only signs of values within rounding of 0 differ,
+            which in an untrained network (integers exactly 0) is enough to change most
+            answers, and says nothing about the file.
         max_accuracy_points: largest accuracy difference in percentage points ...
         min_accuracy_images: ... which counts from this many images on, and only where it
             exceeds chance: two standard deviations, ``2 * sqrt(changed)`` images, where
@@ -114,9 +115,8 @@ class OutputReport(_Frozen):
         keras_accuracy: 0..1.
         file_accuracy: 0..1.
         changed: images that are right in exactly one of the two.
-        worst_logit_error: largest difference on the images that can be compared: those
-            without a flipped sign (LCE), all (float files), None if there is none.
-        compared_images: how many images that were.
+        worst_logit_error: largest difference; for LCE files to Keras given LCE's signs. None
+            where logits cannot be close (int8, binary activations in a float file).
         logit_tolerance: allowed difference there; None where logits are not compared.
     """
 
@@ -126,7 +126,6 @@ class OutputReport(_Frozen):
     file_accuracy: float
     changed: int
     worst_logit_error: float | None
-    compared_images: int
     logit_tolerance: float | None
 
 
@@ -137,6 +136,8 @@ class VerifyReport(_Frozen):
         kind: what the file is; only ``"lce"`` files have per-layer parts.
         reasons: why it failed, empty when it passed.
         notes: what was not compared.
+        flips: both networks on their own.
+        flips_given_bits: Keras convolves LCE's bits, so each layer stands alone.
     """
 
     schema_id: Literal["irnet/verify-report"] = "irnet/verify-report"
@@ -154,4 +155,5 @@ class VerifyReport(_Frozen):
     quantize: tuple[QuantizeReport, ...] = ()
     layers: tuple[LayerReport, ...] = ()
     flips: tuple[FlipReport, ...] = ()
+    flips_given_bits: tuple[FlipReport, ...] = ()
     outputs: OutputReport | None = None

@@ -19,7 +19,7 @@ from converters.runtimes import TFLiteProcess
 from converters.verify.flips import FlipCounter, keras_activations
 from converters.verify.layers import Values, check_layer, check_quantize, tensors_to_watch
 from converters.verify.outputs import compare_outputs, output_reasons
-from converters.verify.report import Kind, LayerReport, Limits, VerifyReport
+from converters.verify.report import FlipReport, Kind, LayerReport, Limits, VerifyReport
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.errors import UsageError
@@ -114,18 +114,17 @@ class _Verification:
             return
         if images.images.shape[1:] != expected[0]:
             raise UsageError(f"images of {images.images.shape[1:]}, the model needs {expected[0]}")
-        counter: FlipCounter | None = None
         matching = match_layers(self.graph, self.convs)
+        bits = False
         if self.kind == "lce" and self._matched(matching):
             chosen = rng.permutation(len(images))[:per_layer]
             self._check_layers(matching, preprocess(images.images[chosen]))
-            if not any(layer.problem for layer in self.parts["layers"]):
-                counter = FlipCounter(self.convs)
+            bits = not any(layer.problem for layer in self.parts["layers"])
         if self.kind != "lce":
             self.notes.append(
                 f"a {self.kind} file: only logits and accuracy were compared, not single layers"
             )
-        self._check_outputs(matching, images, counter)
+        self._check_outputs(matching if bits else None, images)
 
     def _matched(self, matching: Matching) -> bool:
         """Whether layers and ops are the same in number and shape."""
@@ -154,69 +153,70 @@ class _Verification:
         self.parts["quantize"] = tuple(quantize)
         self.parts["layers"] = tuple(layers)
 
-    def _check_outputs(
-        self, matching: Matching, images: LabelledImages, counter: FlipCounter | None
-    ) -> None:
-        packed = [match.op.inputs[0] for match in matching.matches] if counter else []
-        watched = list(dict.fromkeys(packed)) or list(self.graph.outputs[:1])
-        logits, file_logits = [], []
-        with (
-            _runner(self.graph, watched) as run_watched,
-            _runner(self.graph, self.graph.outputs[:1]) as run_plain,
-        ):
+    def _check_outputs(self, matching: Matching | None, images: LabelledImages) -> None:
+        """All images end to end; with signs where the layers are matched."""
+        own = list(self.graph.outputs[:1])
+        packed = [match.op.inputs[0] for match in matching.matches] if matching else []
+        watched = list(dict.fromkeys(packed)) or own
+        free = FlipCounter(self.convs, independent=False)
+        given = FlipCounter(self.convs, independent=True)
+        keras_logits, reference_logits, file_logits = [], [], []
+        with _runner(self.graph, watched) as run_watched, _runner(self.graph, own) as run_plain:
             for start in range(0, len(images), BATCH):
                 inputs = preprocess(images.images[start : start + BATCH])
-                sources, signs, keras = keras_activations(self.model, self.convs, inputs)
-                logits.append(keras)
                 file_logits += run_plain(inputs)
-                if counter:
-                    values = dict(zip(watched, run_watched(inputs), strict=True))
-                    words = [values[i] for i in packed]
-                    counter = self._add_flips(counter, sources, signs, words)
-        self._finish(np.concatenate(logits), np.concatenate(file_logits), images.labels, counter)
+                sources, signs, logits = keras_activations(self.model, self.convs, inputs)
+                keras_logits.append(logits)
+                if not packed:
+                    continue
+                values = dict(zip(watched, run_watched(inputs), strict=True))
+                words = [values[i] for i in packed]
+                if not self._same_sizes(signs, words):
+                    packed = []
+                    continue
+                free.add(sources, signs, words)
+                sources, signs, logits = keras_activations(self.model, self.convs, inputs, words)
+                given.add(sources, signs, words)
+                reference_logits.append(logits)
+        keras = np.concatenate(keras_logits)
+        reference: NDArray[np.float32] | None = keras
+        if packed:
+            self._add_flips(free.reports(), given.reports())
+            reference = np.concatenate(reference_logits)
+        elif self.convs:
+            self.notes.append("signs were not compared, so logits were compared by argmax only")
+            reference = None
+        report = compare_outputs(
+            self.kind, keras, np.concatenate(file_logits), images.labels, reference
+        )
+        self.parts["outputs"] = report
+        self.reasons += output_reasons(self.kind, report, self.limits)
+        if report.agreement < self.limits.min_agreement:
+            self.notes.append(
+                f"the same argmax on {report.agreement:.1%} of the images only: see the flips"
+            )
 
-    def _add_flips(
-        self,
-        counter: FlipCounter,
-        sources: list[NDArray[np.float32]],
-        signs: list[NDArray[np.bool_]],
-        words: list[NDArray[Any]],
-    ) -> FlipCounter | None:
+    def _same_sizes(self, signs: list[NDArray[np.bool_]], words: list[NDArray[Any]]) -> bool:
+        """Whether each op reads the height and width its layer reads."""
         for conv, sign, word in zip(self.convs, signs, words, strict=True):
             if sign.shape[1:3] != word.shape[1:3]:
                 self.reasons.append(
                     f"layer {conv.name}: the file reads {word.shape[1:3]}, Keras "
                     f"{sign.shape[1:3]}: explicit padding was folded into the operator"
                 )
-                return None
-        counter.add(sources, signs, words)
-        return counter
+                return False
+        return True
 
-    def _finish(
-        self,
-        keras: NDArray[np.float32],
-        file: NDArray[np.float32],
-        labels: NDArray[np.int64],
-        counter: FlipCounter | None,
-    ) -> None:
-        comparable = np.ones(len(labels), np.bool_)
-        if counter:
-            flips = counter.reports()
-            self.parts["flips"] = flips
-            comparable = ~np.concatenate(counter.flipped_images)
-            self.reasons += [
-                f"layer {f.layer}: {f.unexplained} signs of its input differ from Keras's where "
-                f"that is up to {f.worst_unexplained:.3g} away from 0 (tolerance "
-                f"{f.tolerance:.1g}) and no earlier layer differs: what comes before is wrong"
-                for f in flips
-                if f.unexplained
-            ]
-        elif self.convs:
-            comparable[:] = False
-            self.notes.append("signs were not compared, so logits were compared by argmax only")
-        report = compare_outputs(self.kind, keras, file, labels, comparable)
-        self.parts["outputs"] = report
-        self.reasons += output_reasons(self.kind, report, self.limits)
+    def _add_flips(self, free: tuple[FlipReport, ...], given: tuple[FlipReport, ...]) -> None:
+        self.parts["flips"] = free
+        self.parts["flips_given_bits"] = given
+        for report in given:
+            if report.unexplained:
+                self.reasons.append(
+                    f"layer {report.layer}: {report.unexplained} signs of its input differ "
+                    f"from Keras's, which is up to {report.worst_unexplained:.3g} away from 0 "
+                    f"there (tolerance {report.tolerance:.1g}): what comes just before is wrong"
+                )
 
 
 def _layer_reasons(layer: LayerReport) -> list[str]:
