@@ -10,7 +10,7 @@ import io
 import json
 import struct
 from collections.abc import Sequence
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,20 +24,20 @@ class ProtocolError(Exception):
 
 
 def write_message(
-    stream: BinaryIO, header: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()
+    stream: IO[bytes], header: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()
 ) -> None:
     """Send one message and flush."""
     text = json.dumps({**header, "arrays": len(arrays)}).encode()
     stream.write(struct.pack("<I", len(text)) + text)
     for array in arrays:
         buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, np.asanyarray(array), allow_pickle=False)
+        np.save(buffer, array, allow_pickle=False)
         stream.write(struct.pack("<Q", buffer.tell()))
         stream.write(buffer.getbuffer())
     stream.flush()
 
 
-def read_message(stream: BinaryIO) -> tuple[dict[str, Any], list[NDArray[Any]]]:
+def read_message(stream: IO[bytes]) -> tuple[dict[str, Any], list[NDArray[Any]]]:
     """Receive one message.
 
     Raises:
@@ -53,21 +53,22 @@ def read_message(stream: BinaryIO) -> tuple[dict[str, Any], list[NDArray[Any]]]:
             raise ProtocolError(f"header of {size} bytes")
         header = json.loads(_exactly(stream, size))
         arrays = [_array(stream) for _ in range(header["arrays"])]
-    except (struct.error, ValueError, KeyError, TypeError) as error:
+    except (struct.error, ValueError, KeyError, TypeError, EOFError) as error:
         raise ProtocolError(str(error)) from error
     return header, arrays
 
 
-def _array(stream: BinaryIO) -> NDArray[Any]:
+def _array(stream: IO[bytes]) -> NDArray[Any]:
     (size,) = struct.unpack("<Q", _exactly(stream, 8))
     if size > MAX_ARRAY_BYTES:
         raise ProtocolError(f"array of {size} bytes")
-    content = io.BytesIO(_exactly(stream, size))
-    array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+    array = np.load(io.BytesIO(_exactly(stream, size)), allow_pickle=False)
+    if not isinstance(array, np.ndarray):  # np.load also reads .npz
+        raise ProtocolError("not a .npy image")
     return array
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: IO[bytes], size: int) -> bytes:
     data = stream.read(size)
     if len(data) != size:
         raise ProtocolError("pipe closed inside a message")

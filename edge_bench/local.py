@@ -1,0 +1,164 @@
+"""Benchmark files on this machine."""
+
+import contextlib
+import os
+import platform
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+
+from converters.runtimes import TFLiteProcess
+from edge_bench import host
+from edge_bench.schema import MIN_SAMPLES, BenchResult, Build, Context, Ratio
+from edge_bench.statistics import median_ratio_interval, summarize
+from irnet_keras.errors import UsageError
+from irnet_keras.training.run_folder import git_revision
+
+ORDER = "every round visits every build once, in a new random order"
+MEMORY = (
+    "peak resident set while the file is read, the interpreter built and the model run once, "
+    "minus the resident set before; Python and the runtime's library are already loaded "
+    "(Linux VmHWM, one process per build)"
+)
+TIMED = "input copied in, model run, outputs copied out; batch 1; measured inside the process"
+
+
+def bench(
+    paths: Sequence[str | os.PathLike[str]],
+    *,
+    names: Sequence[str] | None = None,
+    threads: int = 1,
+    num_runs: int = 60,
+    warmup_runs: int = 10,
+    rounds: int = 10,
+    seed: int = 0,
+    log: Callable[[str], None] = lambda line: None,
+) -> BenchResult:
+    """Time files against each other; the first is the reference of the ratios.
+
+    Every file has its own process, alive for the whole benchmark. After each one's warm-up,
+    the samples are taken in ``rounds``, all builds in each, so that slow changes of the
+    machine (load, temperature, frequency) meet all builds alike.
+
+    Args:
+        paths: ``.tflite`` files.
+        names: one per file; default: file names without suffix, made unique.
+        threads: per interpreter, at least 1.
+        num_runs: samples per build, at least 30.
+        warmup_runs: runs per build before the first sample; one more follows each change of
+            build, since another process has used the caches.
+        rounds: at most ``num_runs`` are used.
+        seed: of inputs, order and bootstrap.
+        log: receives progress lines.
+
+    Raises:
+        UsageError: a bad argument or file.
+        CheckFailed: a model crashed or hung.
+    """
+    if not paths:
+        raise UsageError("no files to benchmark")
+    if num_runs < MIN_SAMPLES:
+        raise UsageError(f"num-runs must be at least {MIN_SAMPLES}, got {num_runs}")
+    if warmup_runs < 0:
+        raise UsageError(f"warmup-runs must not be negative, got {warmup_runs}")
+    if rounds < 1:
+        raise UsageError(f"rounds must be at least 1, got {rounds}")
+    files = [Path(path) for path in paths]
+    titles = list(names) if names is not None else unique_names(files)
+    if len(set(titles)) != len(files):
+        raise UsageError(f"{len(files)} files need as many different names, got {titles}")
+    counts = split_evenly(num_runs, min(rounds, num_runs))
+    rng = np.random.default_rng(seed)
+    date = datetime.now(timezone.utc)
+    with contextlib.ExitStack() as stack:
+        processes = []
+        for name, path in zip(titles, files, strict=True):
+            process = stack.enter_context(TFLiteProcess(path, threads=threads, seed=seed))
+            log(f"{name}: {process.engine}")
+            processes.append(process)
+        before = host.cpu_state()
+        if warmup_runs:
+            for process in processes:
+                process.time(warmup_runs)
+        samples: list[list[float]] = [[] for _ in processes]
+        for number, count in enumerate(counts, 1):
+            for i in rng.permutation(len(processes)):
+                samples[i] += [1e3 * s for s in processes[i].time(count, warmup=1)]
+            log(f"round {number} of {len(counts)}")
+        after = host.cpu_state()
+        builds = [
+            _build(name, process, values, samples[0], titles[0], warmup_runs, seed)
+            for name, process, values in zip(titles, processes, samples, strict=True)
+        ]
+    context = Context(
+        host=platform.node(),
+        system=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        cpu_model=host.cpu_model(),
+        cores=host.usable_cores(),
+        governor=host.governor(),
+        before=before,
+        after=after,
+        versions=host.versions(),
+        git_revision=git_revision(),
+        date=date,
+        command=host.command_line(),
+        seed=seed,
+        rounds=len(counts),
+        order=ORDER,
+        memory_method=MEMORY,
+        timed=TIMED,
+    )
+    return BenchResult(context=context, builds=builds)
+
+
+def unique_names(files: Sequence[Path]) -> list[str]:
+    """File names without suffix; those that clash get ``#2``, ``#3`` ... appended."""
+    names: list[str] = []
+    for file in files:
+        name, number = file.stem, 1
+        while name in names:
+            number += 1
+            name = f"{file.stem}#{number}"
+        names.append(name)
+    return names
+
+
+def split_evenly(total: int, parts: int) -> list[int]:
+    """``parts`` integers that sum to ``total`` and differ by at most one."""
+    return [total // parts + (i < total % parts) for i in range(parts)]
+
+
+def _build(
+    name: str,
+    process: TFLiteProcess,
+    samples: list[float],
+    reference: list[float],
+    reference_name: str,
+    warmup_runs: int,
+    seed: int,
+) -> Build:
+    summary = summarize(samples)
+    ratio = None
+    if name != reference_name:
+        low, high = median_ratio_interval(samples, reference, seed=seed)
+        value = summary.median / summarize(reference).median
+        ratio = Ratio(to=reference_name, value=value, low=low, high=high)
+    return Build(
+        name=name,
+        path=str(process.path),
+        sha256=process.sha256,
+        size_bytes=process.path.stat().st_size,
+        engine=process.engine,
+        threads=process.threads,
+        warmup_runs=warmup_runs,
+        samples_ms=samples,
+        median_ms=summary.median,
+        mad_ms=summary.mad,
+        p90_ms=summary.p90,
+        min_ms=summary.minimum,
+        peak_memory_bytes=process.memory(),
+        ratio=ratio,
+    )
