@@ -6,8 +6,12 @@ import sys
 import typer
 
 from irnet_cli.commands import data
+from irnet_cli.commands.baseline import baseline
+from irnet_cli.commands.convert import convert
 from irnet_cli.commands.models import models
+from irnet_cli.commands.quickstart import quickstart
 from irnet_cli.commands.train import train
+from irnet_cli.commands.verify import verify, verify_file
 from irnet_keras.errors import IrnetError
 
 app = typer.Typer(
@@ -17,8 +21,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(quickstart)
 app.add_typer(data.app, name="data")
 app.command()(train)
+app.command()(convert)
+app.command()(baseline)
+app.command()(verify)
+app.command()(verify_file)
 app.command()(models)
 
 

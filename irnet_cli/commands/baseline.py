@@ -1,0 +1,32 @@
+"""``irnet baseline``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
+from irnet_cli.output import JsonOption, check_writable, log, write_json
+from irnet_keras.errors import UsageError
+from irnet_keras.files import atomic_write
+
+
+def baseline(
+    model: ModelArgument,
+    fmt: Annotated[str, typer.Option("--format", help="float32, float16 or int8.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The .tflite file to write.")],
+    untrained: UntrainedOption = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Write what the 1-bit file is compared with: a stock TFLite build."""
+    check_writable(out, json_file)
+    from converters.baselines import FORMATS, build_baseline
+
+    if fmt not in FORMATS:
+        raise UsageError(f"--format must be one of {', '.join(FORMATS)}, got {fmt!r}")
+    resolved = load_model(model, untrained=untrained)
+    data = build_baseline(resolved.model, fmt, log=log)
+    atomic_write(out, data)
+    result = {"model": resolved.name, "file": str(out), "bytes": len(data), "format": fmt}
+    if not write_json(json_file, result):
+        print(f"{out}: {len(data)} bytes, {fmt}")

@@ -1,0 +1,121 @@
+"""``irnet verify`` and ``irnet verify-file``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
+from irnet_cli.output import JsonOption, check_writable, log, write_json
+from irnet_keras.errors import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from converters.verify import VerifyReport
+    from irnet_keras.data.cifar10 import LabelledImages
+
+PRINTED_REASONS = 10
+DATA = ("sample", "cifar10")
+
+
+def verify(
+    model: ModelArgument,
+    file: Annotated[Path, typer.Argument(help="The .tflite file made from it.")],
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Test images; default 1000, or all of cifar10.")
+    ] = None,
+    data: Annotated[str, typer.Option(help="sample (shipped) or cifar10.")] = "sample",
+    data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the images checked per layer.")] = 0,
+    per_layer_images: Annotated[int, typer.Option(min=1, help="Images per layer check.")] = 4,
+    min_agreement: Annotated[
+        float, typer.Option(min=0, max=1, help="Least share of equal answers.")
+    ] = 0.8,
+    max_accuracy_points: Annotated[
+        float, typer.Option(min=0, help="Largest accuracy difference, from 1000 images on.")
+    ] = 0.2,
+    untrained: UntrainedOption = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Compare a file with its Keras model: every layer, every sign, every answer."""
+    if data not in DATA:
+        raise UsageError(f"--data must be one of {', '.join(DATA)}, got {data!r}")
+    check_writable(json_file)
+    from converters.graph import verify_file as check
+
+    check(file)
+    chosen = _images(data, data_dir, images)
+    from converters.verify import Limits
+    from converters.verify import verify as run
+
+    resolved = load_model(model, untrained=untrained)
+    log(f"comparing {file} with {resolved.name} on {len(chosen)} images")
+    report = run(
+        resolved.model,
+        file,
+        chosen,
+        seed=seed,
+        per_layer_images=per_layer_images,
+        limits=Limits(min_agreement=min_agreement, max_accuracy_points=max_accuracy_points),
+    )
+    if not write_json(json_file, report.model_dump(mode="json")):
+        _print(report)
+    if not report.passed:
+        raise CheckFailed(f"{file} does not match {resolved.name}: {report.reasons[0]}")
+
+
+def verify_file(
+    files: Annotated[list[Path], typer.Argument(help=".tflite files.")],
+) -> None:
+    """Check that files are well-formed .tflite, without running them."""
+    from converters.graph import read_graph
+
+    for file in files:
+        graph = read_graph(file)
+        print(f"{file}: well-formed, {len(graph.ops)} operators, {len(graph.data)} bytes")
+
+
+def _images(data: str, data_dir: Path | None, count: int | None) -> "LabelledImages":
+    if data == "sample":
+        from irnet_keras.data.sample import load_sample
+
+        available = load_sample().test
+    else:
+        from irnet_keras.data.cifar10 import load_cifar10
+
+        available = load_cifar10("test", data_dir)
+    if count is not None and count > len(available):
+        raise UsageError(f"--images {count}: {data} has {len(available)} test images")
+    return available[:count] if count else available
+
+
+def _print(report: "VerifyReport") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    if report.layers:
+        table = Table("layer", "wrong\nweights", "error", "allowed", "wrong\noutputs", "flips", "")
+        flips = {f.layer: f.flips for f in report.flips}
+        for layer in report.layers:
+            table.add_row(
+                layer.layer,
+                str(layer.wrong_weight_bits),
+                f"{layer.worst_error:.1e}",
+                f"{layer.tolerance:.1e}",
+                str(layer.violations),
+                str(flips.get(layer.layer, "")),
+                "ok" if layer.passed else "FAILED",
+            )
+        console.print(table)
+    if report.outputs:
+        out = report.outputs
+        print(f"{out.num_images} images, {out.agreement:.2%} with the same answer")
+        print(f"accuracy: Keras {out.keras_accuracy:.2%}, file {out.file_accuracy:.2%}")
+    for note in report.notes:
+        print(f"note: {note}")
+    for reason in report.reasons[:PRINTED_REASONS]:
+        print(f"FAILED: {reason}")
+    if len(report.reasons) > PRINTED_REASONS:
+        print(f"and {len(report.reasons) - PRINTED_REASONS} more, see --json")
+    if report.passed:
+        print("passed")
