@@ -7,9 +7,12 @@ import typer
 
 from irnet_cli.commands import data
 from irnet_cli.commands.baseline import baseline
+from irnet_cli.commands.bench import bench
 from irnet_cli.commands.convert import convert
+from irnet_cli.commands.eval import eval_
 from irnet_cli.commands.models import models
 from irnet_cli.commands.quickstart import quickstart
+from irnet_cli.commands.report import report
 from irnet_cli.commands.train import train
 from irnet_cli.commands.verify import verify, verify_file
 from irnet_keras.errors import IrnetError
@@ -24,10 +27,13 @@ app = typer.Typer(
 app.command()(quickstart)
 app.add_typer(data.app, name="data")
 app.command()(train)
+app.command("eval")(eval_)
 app.command()(convert)
 app.command()(baseline)
 app.command()(verify)
 app.command()(verify_file)
+app.command()(bench)
+app.command()(report)
 app.command()(models)
 
 

@@ -40,7 +40,7 @@ def warmup_cosine(step: int, total_steps: int, peak: float, warmup_steps: int = 
     Raises:
         ValueError: steps out of range.
     """
-    if not (0 <= warmup_steps < total_steps and 0 <= step):
+    if not (0 <= warmup_steps < total_steps and step >= 0):
         raise ValueError(
             f"need 0 <= warmup_steps < total_steps and step >= 0, got step={step}, "
             f"total_steps={total_steps}, warmup_steps={warmup_steps}"

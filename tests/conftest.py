@@ -2,9 +2,10 @@
 
 import zlib
 
-import irnet_keras  # noqa: F401  (selects Keras 2 before anything imports TensorFlow)
 import numpy as np
 import pytest
+
+import irnet_keras  # noqa: F401  (selects Keras 2 before anything imports TensorFlow)
 
 
 @pytest.fixture

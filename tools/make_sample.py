@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from irnet_keras.data.cifar10 import load_cifar10
-from irnet_keras.data.sample import SAMPLE_FILE, CALIBRATION_IMAGES, IMAGES_PER_CLASS
+from irnet_keras.data.sample import CALIBRATION_IMAGES, IMAGES_PER_CLASS, SAMPLE_FILE
 
 
 def main() -> None:

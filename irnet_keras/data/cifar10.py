@@ -59,8 +59,9 @@ def load_cifar10(split: str, data_dir: str | os.PathLike[str] | None = None) -> 
     Raises:
         UsageError: the data set is not there, is damaged, or the split is unknown.
     """
-    import irnet_keras  # noqa: F401
     import tensorflow_datasets as tfds
+
+    import irnet_keras  # noqa: F401
 
     folder = Path(data_dir) if data_dir is not None else default_data_dir()
     prepare = f"run: irnet data prepare cifar10 --data-dir {folder}"

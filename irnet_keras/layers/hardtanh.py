@@ -1,8 +1,9 @@
 """Hardtanh as a named layer."""
 
-import irnet_keras  # noqa: F401
 import larq as lq
 import tensorflow as tf
+
+import irnet_keras  # noqa: F401
 
 
 @lq.utils.register_keras_custom_object

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import irnet_keras  # noqa: F401
 import larq as lq
 import tensorflow as tf
+
+import irnet_keras  # noqa: F401
 
 
 @lq.utils.register_keras_custom_object

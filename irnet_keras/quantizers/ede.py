@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import irnet_keras  # noqa: F401  (selects Keras 2 before TensorFlow loads)
 import larq as lq
 import tensorflow as tf
 from tf_keras.src.engine import base_layer_utils
+
+import irnet_keras  # noqa: F401  (selects Keras 2 before TensorFlow loads)
 
 
 def ede_derivative(x: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
@@ -64,7 +65,9 @@ class _InstantiatedByActivation(type(lq.quantizers.Quantizer)):  # type: ignore[
             return super().__call__(*args, **kwargs)
         layer = base_layer_utils.call_context().layer
         if getattr(layer, "activation", None) is not cls:
-            raise TypeError(f"{cls.__name__} takes no tensor; call an instance: {cls.__name__}()(x)")
+            raise TypeError(
+                f"{cls.__name__} takes no tensor; call an instance: {cls.__name__}()(x)"
+            )
         layer.activation = cls()
         return layer.activation(*args, **kwargs)
 

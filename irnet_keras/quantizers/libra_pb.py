@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import irnet_keras  # noqa: F401
 import larq as lq
 import tensorflow as tf
 
+import irnet_keras  # noqa: F401
 from irnet_keras.quantizers.ede import EDEQuantizer, ede_sign
 
 _LN2 = 0.6931471805599453

@@ -26,6 +26,5 @@ def get_recipe(name: str) -> TrainConfig:
     module = RECIPES.get(name)
     if module is None:
         raise UsageError(f"unknown recipe {name!r}; accepted: {', '.join(RECIPES)}")
-    recipe = importlib.import_module(module).RECIPE
-    assert isinstance(recipe, TrainConfig)
+    recipe: TrainConfig = importlib.import_module(module).RECIPE
     return recipe

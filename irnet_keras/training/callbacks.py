@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import irnet_keras  # noqa: F401
 import numpy as np
 import tensorflow as tf
 
+import irnet_keras  # noqa: F401
 from irnet_keras.errors import CheckFailed
 from irnet_keras.quantizers.ede import EDEQuantizer
 from irnet_keras.quantizers.libra_pb import LibraPB, constant_filters
@@ -83,7 +83,8 @@ class EDEScheduler(tf.keras.callbacks.Callback):  # type: ignore[misc]
     def _set(self, position: int) -> None:
         last = max(1, self._length() - 1)
         self.current_t = ede_t(min(1.0, position / last), self.t_min, self.t_max)
-        assert self._assign is not None
+        if self._assign is None:
+            raise RuntimeError("EDEScheduler: on_train_begin has not run")
         self._assign(tf.constant(self.current_t, tf.float64))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -170,9 +171,14 @@ class Progress(tf.keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as Bar
-        from rich.progress import TextColumn, TimeElapsedColumn, TimeRemainingColumn
-        from rich.progress import BarColumn, MofNCompleteColumn
 
         self._begun = time.monotonic()
         if sys.stderr.isatty():
@@ -205,10 +211,9 @@ class Progress(tf.keras.callbacks.Callback):  # type: ignore[misc]
         values = "  ".join(
             f"{k} {float(v):.4g}" for k, v in (logs or {}).items() if k != "dead_filters"
         )
-        print(
+        sys.stderr.write(
             f"epoch {epoch + 1}/{self._epochs}  {values}  "
             f"{self._steps * self._batch / seconds:.0f} images/s  {seconds:.0f} s, "
-            f"about {left / 60:.0f} min left",
-            file=sys.stderr,
-            flush=True,
+            f"about {left / 60:.0f} min left\n"
         )
+        sys.stderr.flush()

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import irnet_keras  # noqa: F401
 import numpy as np
 import tensorflow as tf
 
+import irnet_keras  # noqa: F401
 from irnet_keras.errors import UsageError
 from irnet_keras.models.weights import (
     assign_arrays,

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import irnet_keras  # noqa: F401
 import numpy as np
 import tensorflow as tf
 
+import irnet_keras  # noqa: F401
 from irnet_keras.data.batches import training_batches
 from irnet_keras.data.cifar10 import LabelledImages, load_cifar10, load_train_validation
 from irnet_keras.data.preprocessing import preprocess
@@ -214,8 +214,11 @@ def train(
     checkpoint = RunCheckpoint(folder, metadata, state["best"], state["best_epoch"])
     callbacks = [
         WarmupCosine(config, steps),
-        *([EDEScheduler(config.ede_t_min, config.ede_t_max, config.ede_update)]
-          if find_quantizers(model) else []),
+        *(
+            [EDEScheduler(config.ede_t_min, config.ede_t_max, config.ede_update)]
+            if find_quantizers(model)
+            else []
+        ),
         StopOnNaN(),
         ReportDeadFilters(log),
         tf.keras.callbacks.TensorBoard(

@@ -95,7 +95,7 @@ def test_model_without_quantizers_is_refused(rng):
 
 @pytest.mark.parametrize("arguments", [{"update": "batch"}, {"t_min": 0.0}, {"t_min": 20.0}])
 def test_bad_schedule_is_refused(arguments):
-    with pytest.raises(ValueError, match="update must be|need 0 < t_min"):
+    with pytest.raises(ValueError, match=r"update must be|need 0 < t_min"):
         EDEScheduler(**arguments)
 
 

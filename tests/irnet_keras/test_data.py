@@ -25,7 +25,9 @@ def test_preprocessing_matches_its_formula(rng):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 6), st.integers(1, 9), st.integers(1, 9), st.integers(0, 4), st.integers(0, 99))
+@given(
+    st.integers(1, 6), st.integers(1, 9), st.integers(1, 9), st.integers(0, 4), st.integers(0, 99)
+)
 def test_every_augmented_image_is_a_flipped_or_plain_crop(count, height, width, pad, seed):
     images = np.arange(1, count * height * width * 3 + 1) % 251
     images = images.reshape(count, height, width, 3).astype(np.uint8)

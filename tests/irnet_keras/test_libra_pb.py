@@ -35,9 +35,7 @@ def backward(w: np.ndarray, t: float, upstream: np.ndarray, per: str) -> np.ndar
     g = upstream * scale * max(1 / t, 1) * t * (1 - np.tanh(t * u) ** 2)
     # du_i/dw_j = (delta_ij - 1/n - u_i u_j / (n - 1)) / std
     return (
-        g
-        - g.sum(axes, keepdims=True) / n
-        - u * (g * u).sum(axes, keepdims=True) / (n - 1)
+        g - g.sum(axes, keepdims=True) / n - u * (g * u).sum(axes, keepdims=True) / (n - 1)
     ) / std
 
 

@@ -77,7 +77,7 @@ def test_weight_decay_is_on_float_kernels_only():
     twin = build(ResNetConfig(precision="float32"), weight_decay=1e-4)
     assert len(twin.losses) == 20
     kernel = binary.get_layer("logits").kernel.numpy().astype(np.float64)
-    total = float(tf.add_n([loss for loss in binary.losses]))
+    total = float(tf.add_n(binary.losses))
     stem = binary.get_layer("stem_conv").kernel.numpy().astype(np.float64)
     assert total == pytest.approx(0.5e-4 * ((kernel**2).sum() + (stem**2).sum()), rel=1e-5)
 
@@ -134,7 +134,7 @@ def test_registry_entry(name):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(UsageError, match="unknown model 'resnet1'; accepted: .*resnet20-w1a1"):
+    with pytest.raises(UsageError, match=r"unknown model 'resnet1'; accepted: .*resnet20-w1a1"):
         models.load("resnet1")
 
 

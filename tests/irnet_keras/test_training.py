@@ -119,7 +119,7 @@ def test_damaged_checkpoint_is_refused_and_kept(finished, tmp_path, damage):
     else:
         content = bytearray((finished / LAST).read_bytes())
     (tmp_path / CHECKPOINT).write_bytes(content)
-    with pytest.raises(UsageError, match="not a readable safetensors|corrupted|does not fit"):
+    with pytest.raises(UsageError, match=r"not a readable safetensors|corrupted|does not fit"):
         train(small(), tmp_path, resume=True, data=data(), score_test=False)
     assert (tmp_path / CHECKPOINT).read_bytes() == bytes(content)
 
@@ -127,7 +127,13 @@ def test_damaged_checkpoint_is_refused_and_kept(finished, tmp_path, damage):
 def test_nan_stops_with_the_step_and_keeps_the_last_checkpoint(tmp_path):
     with pytest.raises(CheckFailed, match=r"loss is (nan|inf) at step \d+ \(epoch \d\)"):
         train(
-            small(optimizer="sgd", learning_rate=1000.0, warmup_epochs=0, epochs=8, precision="float32"),
+            small(
+                optimizer="sgd",
+                learning_rate=1000.0,
+                warmup_epochs=0,
+                epochs=8,
+                precision="float32",
+            ),
             tmp_path,
             data=data(),
             score_test=False,

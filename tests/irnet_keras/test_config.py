@@ -1,0 +1,52 @@
+"""Recipes and overrides: what is accepted, and one clear line for what is not."""
+
+import pytest
+
+from irnet_keras.errors import UsageError
+from irnet_keras.recipes import RECIPES, get_recipe
+from irnet_keras.training.config import TrainConfig, parse_config, parse_set
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_is_valid_and_carries_its_name(name):
+    recipe = get_recipe(name)
+    assert recipe.name == name
+    assert TrainConfig.model_validate_json(recipe.model_dump_json()) == recipe
+
+
+def test_unknown_recipe_lists_the_known_ones():
+    with pytest.raises(UsageError, match=r"unknown recipe 'x'; accepted: resnet20-w1a1-cifar10"):
+        get_recipe("x")
+
+
+def test_overrides_are_converted_and_the_original_kept():
+    recipe = get_recipe("resnet20-w1a1-cifar10-paper")
+    changed = recipe.with_overrides(parse_set(["learning_rate=0.05", "train_images=none"]))
+    assert changed.learning_rate == 0.05
+    assert recipe.learning_rate == 0.1
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        (["lr=0.1"], r"unknown setting 'lr'; accepted: name, network"),
+        (["epochs=0"], r"epochs: .* greater than or equal to 1, got '0'"),
+        (["epochs=ten"], r"epochs: .* valid integer.*, got 'ten'"),
+        (["precision=w2a2"], r"precision: Input should be 'w1a1', 'w1a32' or 'float32'"),
+        (["ede_t_min=20"], r"ede_t_min must not exceed ede_t_max, got 20.0 > 10.0"),
+        (["warmup_epochs=400"], r"warmup_epochs must be less than epochs, got 400.0 of 400"),
+        (["train_images=5"], r"train_images must be at least batch_size, got 5 < 128"),
+        (["learning_rate=nan"], r"learning_rate: "),
+        (["epochs"], r"--set takes key=value, got 'epochs'"),
+        (["=3"], r"--set takes key=value, got '=3'"),
+        (["epochs=3", "epochs=4"], r"--set names epochs twice"),
+    ],
+)
+def test_bad_settings_are_refused(pairs, message):
+    with pytest.raises(UsageError, match=message):
+        get_recipe("resnet20-w1a1-cifar10-paper").with_overrides(parse_set(pairs))
+
+
+def test_config_file_with_an_unknown_key_is_refused():
+    with pytest.raises(UsageError, match=r"c\.json: colour: Extra inputs are not permitted"):
+        parse_config({"name": "x", "colour": 1}, "c.json")
