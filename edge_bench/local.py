@@ -83,10 +83,10 @@ def bench(
             for process in processes:
                 process.time(warmup_runs)
         samples: list[list[float]] = [[] for _ in processes]
-        for number, count in enumerate(counts, 1):
+        log(f"measuring {num_runs} runs of {len(files)} models in {len(counts)} rounds")
+        for count in counts:
             for i in rng.permutation(len(processes)):
                 samples[i] += [1e3 * s for s in processes[i].time(count, warmup=1)]
-            log(f"round {number} of {len(counts)}")
         after = host.cpu_state()
         builds = [
             _build(name, process, values, samples[0], titles[0], warmup_runs, seed)

@@ -31,7 +31,7 @@ _STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "irnet",
 }
-_LABEL_LENGTH = 22
+_LABEL_LENGTH = 25
 
 
 def accuracy_versus_size(builds: Sequence[Build]) -> str | None:
@@ -51,10 +51,11 @@ def accuracy_versus_size(builds: Sequence[Build]) -> str | None:
                 build.size_bytes / 1000, percent, yerr=error, fmt="o", color=_color(i), capsize=3
             )
             right = build.size_bytes / 1000 > (min(sizes) * max(sizes)) ** 0.5
+            below = sorted(sizes).index(build.size_bytes / 1000) % 2  # neighbours take turns
             axes.annotate(
                 _label(build.name),
                 (build.size_bytes / 1000, percent),
-                xytext=(-7 if right else 7, 6),
+                xytext=(-7 if right else 7, -13 if below else 6),
                 textcoords="offset points",
                 ha="right" if right else "left",
             )
@@ -96,8 +97,10 @@ def sample_distributions(builds: Sequence[Build]) -> str:
         figure, axes = _figure(1.0 + 0.5 * len(builds))
         for i, build in enumerate(builds):
             height = i + rng.uniform(-0.28, 0.28, len(build.samples_ms))
-            axes.plot(build.samples_ms, height, ".", color=_color(i), alpha=0.55, ms=4, mew=0)
-            axes.plot([build.median_ms] * 2, [i - 0.4, i + 0.4], color=_INK, lw=1.5)
+            axes.plot([build.median_ms] * 2, [i - 0.4, i + 0.4], color=_INK, lw=1.5, zorder=1)
+            axes.plot(
+                build.samples_ms, height, "o", color=_color(i), alpha=0.6, ms=4, mew=0, zorder=2
+            )
         _log_axis(axes, [s for b in builds for s in b.samples_ms])
         _name_axis(axes, builds)
         axes.set_xlabel("latency of one image, ms (logarithmic)")

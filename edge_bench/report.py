@@ -99,7 +99,7 @@ def _row(build: Build) -> dict[str, str]:
         "p90": f"{build.p90_ms:.3f} ms",
         "Min": f"{build.min_ms:.3f} ms",
         "Latency ratio": ratio,
-        "Memory": "unknown" if memory is None else kilobytes(memory),
+        "Peak memory": "unknown" if memory is None else kilobytes(memory),
         "Runs on": f"{build.engine}, {build.threads} thread{'s' if build.threads > 1 else ''}",
     }
 

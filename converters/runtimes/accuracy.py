@@ -1,0 +1,72 @@
+"""Top-1 accuracy of a ``.tflite`` classifier."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from converters.runtimes.process import TFLiteProcess
+from irnet_keras.errors import UsageError
+
+# Fewer images than this are not worth starting another process for.
+MIN_IMAGES_PER_PROCESS = 200
+
+
+@dataclass(frozen=True)
+class Score:
+    """Result of :func:`tflite_accuracy`.
+
+    Attributes:
+        accuracy: share of images whose largest output is the right class, 0..1.
+        num_examples: images scored.
+        engine: runtime and kernels.
+    """
+
+    accuracy: float
+    num_examples: int
+    engine: str
+
+
+def tflite_accuracy(
+    path: str | os.PathLike[str],
+    images: NDArray[Any],
+    labels: NDArray[np.int64],
+    preprocess: Callable[[NDArray[Any]], NDArray[Any]],
+    *,
+    processes: int | None = None,
+) -> Score:
+    """Score a file, one image at a time, in several processes side by side.
+
+    Args:
+        path: the file.
+        images: shape ``(n, height, width, channels)``, n at least 1.
+        labels: shape ``(n,)``.
+        preprocess: from images to what the network takes, float32.
+        processes: default: one per usable core.
+
+    Raises:
+        UsageError: the file does not take these images or is no classifier.
+        CheckFailed: the model crashed or hung.
+    """
+    if processes is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        processes = min(cores or 1, max(1, len(labels) // MIN_IMAGES_PER_PROCESS))
+
+    def score(part: NDArray[np.int64]) -> tuple[int, str]:
+        with TFLiteProcess(Path(path)) as process:
+            logits = process.run(preprocess(images[part]))
+            if logits.ndim != 2:
+                raise UsageError(
+                    f"{path} is not a classifier: its output has shape {(1, *logits.shape[1:])}"
+                )
+            return int(np.sum(np.argmax(logits, -1) == labels[part])), process.engine
+
+    with ThreadPoolExecutor(processes) as pool:
+        results = list(pool.map(score, np.array_split(np.arange(len(labels)), processes)))
+    correct = sum(count for count, _ in results)
+    return Score(correct / len(labels), len(labels), results[0][1])

@@ -1,0 +1,104 @@
+"""``irnet eval``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from irnet_cli.model_argument import UntrainedOption, load_model
+from irnet_cli.output import JsonOption, check_writable, import_tensorflow, log, write_json
+from irnet_keras.errors import UsageError
+
+if TYPE_CHECKING:
+    from irnet_keras.data.cifar10 import LabelledImages
+
+DATA = ("cifar10", "sample")
+
+
+def eval_(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="Registry name, weights file, SavedModel or .tflite file."
+        ),
+    ],
+    data: Annotated[str, typer.Option(help="cifar10, or sample (shipped).")],
+    data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
+    split: Annotated[str, typer.Option(help="Split of cifar10.")] = "test",
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    untrained: UntrainedOption = False,
+    json_file: JsonOption = None,
+) -> None:
+    """Top-1 accuracy of a Keras model or a .tflite file."""
+    if data not in DATA:
+        raise UsageError(f"--data must be one of {', '.join(DATA)}, got {data!r}")
+    if data == "sample" and split != "test":
+        raise UsageError(f"the sample has only the split test, got {split!r}")
+    check_writable(json_file)
+    if _is_tflite(model):
+        if untrained:
+            raise UsageError("--untrained goes with a registry name, not with a .tflite file")
+        result = _score_tflite(model, data, data_dir, split, limit)
+    else:
+        result = _score_keras(model, data, data_dir, split, limit, untrained)
+    if not write_json(json_file, result):
+        for key, value in result.items():
+            print(f"{key}: {value}")
+
+
+def _is_tflite(model: str) -> bool:
+    """By suffix, so that a broken file is reported as such and not as an unknown network."""
+    return Path(model).suffix.lower() in (".tflite", ".lite")
+
+
+def _images(data: str, data_dir: Path | None, split: str, limit: int | None) -> "LabelledImages":
+    if data == "sample":
+        from irnet_keras.data.sample import load_sample
+
+        images = load_sample().test
+    else:
+        import_tensorflow()  # which tensorflow-datasets would do, less quietly
+        from irnet_keras.data.cifar10 import load_cifar10
+
+        images = load_cifar10(split, data_dir)
+    if not len(images):
+        raise UsageError(f"split {split!r} of {data} has no images")
+    return images[:limit]
+
+
+def _result(accuracy: float, count: int, model: str, runtime: str) -> dict[str, Any]:
+    return {"accuracy": accuracy, "num_examples": count, "model": model, "runtime": runtime}
+
+
+def _score_tflite(
+    model: str, data: str, data_dir: Path | None, split: str, limit: int | None
+) -> dict[str, Any]:
+    from converters.graph import verify_file
+    from converters.runtimes import tflite_accuracy
+    from irnet_keras.data.preprocessing import preprocess
+
+    verify_file(model)
+    images = _images(data, data_dir, split, limit)
+    log(f"scoring {model} on {len(images)} images")
+    score = tflite_accuracy(model, images.images, images.labels, preprocess)
+    return _result(score.accuracy, score.num_examples, model, score.engine)
+
+
+def _score_keras(
+    model: str, data: str, data_dir: Path | None, split: str, limit: int | None, untrained: bool
+) -> dict[str, Any]:
+    resolved = load_model(model, untrained=untrained)
+    images = _images(data, data_dir, split, limit)
+    if tuple(resolved.model.input_shape[1:]) != images.images.shape[1:]:
+        raise UsageError(
+            f"{model} takes inputs of shape {tuple(resolved.model.input_shape[1:])}, "
+            f"{data} has {images.images.shape[1:]}"
+        )
+    import tensorflow as tf
+
+    from irnet_keras.training.loop import keras_accuracy
+
+    log(f"scoring {resolved.name} on {len(images)} images")
+    accuracy = keras_accuracy(resolved.model, images)
+    runtime = f"Keras (TensorFlow {tf.__version__})"
+    return _result(accuracy, len(images), model, runtime)
