@@ -38,16 +38,29 @@ app.command()(models)
 
 
 def main() -> None:
-    """Run the command line; see cli reference for the exit statuses."""
+    """Run the command line; exit status 0 done, 1 a check failed, 2 usage or unreadable input."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.TyperException as error:  # wrong option, missing argument, ...
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+            sys.exit(2)
+        _fail(error.format_message(), 2)
     except IrnetError as error:
-        print(f"irnet: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+        _fail(str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
         print("irnet: interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone, e.g. head
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _fail(message: str, status: int) -> None:
+    line = " ".join(message.split())
+    print(f"irnet: error: {line}", file=sys.stderr)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

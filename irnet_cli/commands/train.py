@@ -8,13 +8,15 @@ import typer
 from irnet_cli.output import JsonOption, check_writable, import_tensorflow, log, write_json
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
-from irnet_keras.recipes import get_recipe
+from irnet_keras.recipes import RECIPES, get_recipe
 from irnet_keras.training import run_folder
 from irnet_keras.training.config import parse_set
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="Recipe name, see irnet train --list.")],
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE", help=f"One of: {', '.join(RECIPES)}.")
+    ],
     epochs: Annotated[int | None, typer.Option(help="Length; schedules adapt to it.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, may be repeated.")

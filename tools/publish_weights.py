@@ -1,0 +1,44 @@
+"""Copy a finished run's weights into the package, and its log into docs/runs.
+
+    python tools/publish_weights.py RUN_DIR NAME [--which best|last]
+
+NAME is the registry name. Prints the row for ``irnet_keras/models/__init__.py``.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from irnet_keras.files import atomic_write, make_folder, sha256_file
+from irnet_keras.models import WEIGHTS_FOLDER, get_entry
+
+RUNS = Path(__file__).parent.parent / "docs" / "runs"
+
+
+def main() -> None:
+    """Copy and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--which", choices=("best", "last"), default="best")
+    arguments = parser.parse_args()
+    entry = get_entry(arguments.name)
+    summary = json.loads((arguments.run_dir / "summary.json").read_text())
+    file = f"{arguments.name}.safetensors"
+    make_folder(WEIGHTS_FOLDER)
+    source = arguments.run_dir / f"{arguments.which}.safetensors"
+    atomic_write(WEIGHTS_FOLDER / file, source.read_bytes())
+    target = make_folder(RUNS / arguments.name)
+    for name in ("config.json", "environment.json", "metrics.csv", "summary.json"):
+        shutil.copy(arguments.run_dir / name, target / name)
+    accuracy = summary[f"test_accuracy_{arguments.which}"]
+    print(
+        f'"{arguments.name}": ModelEntry("{entry.network}", "{entry.precision}", '
+        f'"{entry.dataset}", weights="{file}", '
+        f'sha256="{sha256_file(WEIGHTS_FOLDER / file)}", test_accuracy={accuracy}),'
+    )
+
+
+if __name__ == "__main__":
+    main()
