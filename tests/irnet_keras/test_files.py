@@ -1,0 +1,55 @@
+"""Atomic writing and the weights format."""
+
+import numpy as np
+import pytest
+
+from irnet_keras.errors import UsageError
+from irnet_keras.files import atomic_path, atomic_write, make_folder
+from irnet_keras.models.weights import load_arrays, save_arrays
+
+
+def test_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path):
+    target = tmp_path / "a.txt"
+    atomic_write(target, "old")
+    with pytest.raises(RuntimeError, match="boom"), atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError("boom")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_missing_folder_and_folder_as_target_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="cannot write .*No such file or directory"):
+        atomic_write(tmp_path / "no" / "a", b"")
+    with pytest.raises(UsageError, match="it is a folder"):
+        atomic_write(tmp_path, b"")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot create folder"):
+        make_folder(tmp_path / "file" / "sub")
+
+
+def test_arrays_round_trip_with_shapes_and_metadata(tmp_path, rng):
+    arrays = {
+        "scalar": np.float32(3.5).reshape(()),
+        "empty": np.zeros((0, 4), np.int64),
+        "strided": rng.normal(size=(6, 8))[::2, ::-1],
+    }
+    save_arrays(tmp_path / "a.safetensors", arrays, {"note": "ü"})
+    loaded, metadata = load_arrays(tmp_path / "a.safetensors")
+    assert metadata["note"] == "ü"
+    assert loaded.keys() == arrays.keys()
+    for name, value in arrays.items():
+        assert loaded[name].shape == value.shape
+        assert loaded[name].dtype == value.dtype
+        np.testing.assert_array_equal(loaded[name], value)
+
+
+@pytest.mark.parametrize("position", [0, 9, 200, -1])
+def test_any_changed_byte_is_noticed(tmp_path, rng, position):
+    path = tmp_path / "a.safetensors"
+    save_arrays(path, {"w": rng.normal(size=(50,))}, {})
+    content = bytearray(path.read_bytes())
+    content[position] ^= 0x10
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"corrupted|not a readable safetensors file"):
+        load_arrays(path)
