@@ -29,7 +29,9 @@ def pack_bits(negative: NDArray[np.bool_]) -> NDArray[np.int32]:
     channels = negative.shape[-1]
     padding = packed_words(channels) * WORD_BITS - channels
     flags = np.pad(negative, [(0, 0)] * (negative.ndim - 1) + [(0, padding)])
-    return np.packbits(flags, axis=-1, bitorder="little").view("<i4").astype(np.int32, copy=False)
+    # (packbits keeps the input's memory order, a view needs the last axis contiguous)
+    raw = np.ascontiguousarray(np.packbits(flags, axis=-1, bitorder="little"))
+    return raw.view("<i4").astype(np.int32, copy=False)
 
 
 def unpack_bits(words: NDArray[Any], channels: int) -> NDArray[np.bool_]:

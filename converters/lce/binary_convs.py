@@ -105,7 +105,14 @@ def binary_convs(model: Any) -> list[BinaryConv]:
 def quantized_input(layer: Any, tensor: Any) -> Any:
     """The tensor a layer convolves, after its own input quantizer."""
     quantizer = getattr(layer, "input_quantizer", None)
-    return tensor if quantizer is None else quantizer(tensor)
+    return tensor if quantizer is None else _quantize(quantizer, tensor)
+
+
+def _quantize(quantizer: Any, value: Any) -> Any:
+    import tensorflow as tf
+
+    # Custom gradients refuse variables.
+    return quantizer(tf.convert_to_tensor(value))
 
 
 def _weights(layer: Any) -> tuple[Any, Any]:
@@ -123,13 +130,16 @@ def _is_binary(call: LayerCall) -> bool:
     if kernel is None or len(kernel.shape) != 4 or len(call.inputs) != 1:
         return False
     if getattr(quantizer, "precision", None) != 1:
-        values = np.abs(np.asarray(quantizer(kernel)))
+        values = np.abs(np.asarray(_quantize(quantizer, kernel)))
         if kernel.shape[:3].num_elements() < 2 or not (values == values[:1, :1, :1]).all():
             return False
     if getattr(getattr(call.layer, "input_quantizer", None), "precision", None) == 1:
         return True
-    inputs = np.asarray(quantized_input(call.layer, call.inputs[0]))
-    return bool((np.abs(inputs) == 1).all())
+    values = np.asarray(call.inputs[0])
+    if getattr(call.layer, "input_quantizer", None) is not None:
+        # sign(0) may be 0 in a function that is otherwise a sign
+        values = np.where(values == 0, np.float32(0.5), values)
+    return bool((np.abs(np.asarray(quantized_input(call.layer, values))) == 1).all())
 
 
 def _describe(name: str, call: LayerCall, trace: Trace) -> BinaryConv:
@@ -137,7 +147,7 @@ def _describe(name: str, call: LayerCall, trace: Trace) -> BinaryConv:
 
     layer = call.layer
     variable, quantizer = _weights(layer)
-    kernel = np.asarray(quantizer(variable), np.float32)
+    kernel = np.asarray(_quantize(quantizer, variable), np.float32)
     bias = getattr(layer, "bias", None)
     return BinaryConv(
         name=name,

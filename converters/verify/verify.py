@@ -122,7 +122,7 @@ class _Verification:
             bits = not any(layer.problem for layer in self.parts["layers"])
         if self.kind != "lce":
             self.notes.append(
-                f"a {self.kind} file: only logits and accuracy were compared, not single layers"
+                f"{self.kind} file: only logits and accuracy were compared, not single layers"
             )
         self._check_outputs(matching if bits else None, images)
 
@@ -191,9 +191,10 @@ class _Verification:
         )
         self.parts["outputs"] = report
         self.reasons += output_reasons(self.kind, report, self.limits)
-        if report.agreement < self.limits.min_agreement:
+        if report.agreement < self.limits.min_agreement and not self.reasons:
             self.notes.append(
-                f"the same argmax on {report.agreement:.1%} of the images only: see the flips"
+                f"only {report.agreement:.1%} of the images have the same argmax, although each "
+                "layer is right on the file's own signs: Keras's values at 0 round to either sign"
             )
 
     def _same_sizes(self, signs: list[NDArray[np.bool_]], words: list[NDArray[Any]]) -> bool:
