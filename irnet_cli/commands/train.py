@@ -14,15 +14,15 @@ from irnet_keras.training.config import parse_set
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE", help=f"One of: {', '.join(RECIPES)}.")
-    ],
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help=f"One of: {', '.join(RECIPES)}.")],
     epochs: Annotated[int | None, typer.Option(help="Length; schedules adapt to it.")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="key=value, may be repeated.")
     ] = None,
     run_dir: Annotated[Path | None, typer.Option(help="Default: runs/RECIPE-<n>.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue --run-dir.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue --run-dir, or the latest run.")
+    ] = False,
     data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")
@@ -37,8 +37,7 @@ def train(
         overrides["epochs"] = epochs
     config = get_recipe(recipe).with_overrides(overrides)
     if resume:
-        if run_dir is None:
-            raise UsageError("--resume needs --run-dir, the folder of the run to continue")
+        run_dir = run_dir or run_folder.latest_run_folder(config.name)
         stored = run_folder.read_config(run_dir)
         if stored.name != config.name:
             raise UsageError(f"{run_dir} is a run of {stored.name}, not of {config.name}")
@@ -49,6 +48,8 @@ def train(
     check_writable(json_file)
     folder = make_folder(run_dir) if run_dir else run_folder.new_run_folder(config.name)
     log(f"run folder: {folder}")
+    if not (folder / run_folder.CONFIG).exists():
+        run_folder.write_config(folder, config)
     import_tensorflow()
     from irnet_keras.training.loop import train as run
 

@@ -176,7 +176,8 @@ def train(
     Args:
         config: the recipe, overrides applied.
         folder: existing run folder; without ``resume`` it must hold no checkpoint.
-        resume: continue from the folder's checkpoint.
+        resume: continue from the folder's checkpoint, or from the beginning if the run ended
+            before its first one.
         data_dir: TFDS data folder.
         data: (train, validation) images instead of the data set of the recipe.
         max_seconds: stop after the epoch in which so many seconds have passed.
@@ -187,21 +188,21 @@ def train(
         The summary, also written to ``summary.json``.
 
     Raises:
-        UsageError: checkpoint present or missing or damaged, data missing.
+        UsageError: checkpoint present without ``resume``, or damaged; data missing.
         CheckFailed: the loss became NaN or Inf.
     """
     if has_checkpoint(folder) and not resume:
         raise UsageError(f"{folder} already holds a checkpoint; pass --resume or another --run-dir")
-    if resume and not has_checkpoint(folder):
-        raise UsageError(f"nothing to resume: {folder} holds no checkpoint")
     with contextlib.suppress(RuntimeError):  # already on, or set for this process
         tf.config.experimental.enable_op_determinism()
     model = compile_model(config)
     state: dict[str, Any] = {"epoch": 0, "best": None, "best_epoch": None}
-    if resume:
+    if has_checkpoint(folder):
         state = load_checkpoint(folder, model)
-        run_folder.truncate_metrics(folder, state["epoch"])
         log(f"resuming after epoch {state['epoch']} of {config.epochs}")
+    elif resume:
+        log(f"{folder} holds no checkpoint yet: starting from the beginning")
+    run_folder.truncate_metrics(folder, state["epoch"])
     training, validation = data or load_train_validation(
         config.validation_images, data_dir, config.train_images
     )

@@ -35,6 +35,22 @@ def new_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
             return folder
 
 
+def latest_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
+    """The existing ``runs/<recipe>-<n>`` with the highest n.
+
+    Raises:
+        UsageError: there is none.
+    """
+    numbers = [
+        int(path.name.removeprefix(f"{recipe}-"))
+        for path in parent.glob(f"{recipe}-*")
+        if path.name.removeprefix(f"{recipe}-").isdigit()
+    ]
+    if not numbers:
+        raise UsageError(f"nothing to resume: no run of {recipe} in {parent}; pass --run-dir")
+    return parent / f"{recipe}-{max(numbers)}"
+
+
 def write_config(folder: Path, config: TrainConfig) -> None:
     """The resolved configuration, as ``config.json``."""
     atomic_write(folder / CONFIG, config.model_dump_json(indent=2) + "\n")

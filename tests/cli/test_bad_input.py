@@ -13,7 +13,7 @@ CASES = [
     ("train resnet20-w1a1-cifar10-short --set lr=1", "unknown setting 'lr'; accepted: name"),
     ("train resnet20-w1a1-cifar10-short --epochs 0", "epochs: Input should be greater than"),
     ("train resnet20-w1a1-cifar10-short --epochs x", "Invalid value for '--epochs'"),
-    ("train resnet20-w1a1-cifar10-short --resume", "--resume needs --run-dir"),
+    ("train resnet20-w1a1-cifar10-paper --resume", "nothing to resume: no run of resnet20-w1a1"),
     (
         "train resnet20-w1a1-cifar10-short --resume --run-dir {tmp}/empty",
         "is not a run folder: it has no config.json",

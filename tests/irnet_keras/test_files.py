@@ -11,15 +11,20 @@ from irnet_keras.models.weights import load_arrays, save_arrays
 def test_failed_write_keeps_the_old_file_and_leaves_nothing(tmp_path):
     target = tmp_path / "a.txt"
     atomic_write(target, "old")
-    with pytest.raises(RuntimeError, match="boom"), atomic_path(target) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError("boom")
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        fail()
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_missing_folder_and_folder_as_target_are_refused(tmp_path):
-    with pytest.raises(UsageError, match="cannot write .*No such file or directory"):
+    with pytest.raises(UsageError, match=r"cannot write .*No such file or directory"):
         atomic_write(tmp_path / "no" / "a", b"")
     with pytest.raises(UsageError, match="it is a folder"):
         atomic_write(tmp_path, b"")

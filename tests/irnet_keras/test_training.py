@@ -18,6 +18,7 @@ from irnet_keras.recipes import get_recipe
 from irnet_keras.training.checkpoint import BEST, CHECKPOINT, LAST
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.loop import train
+from irnet_keras.training.run_folder import latest_run_folder, new_run_folder
 
 SCRIPT = """
 import sys
@@ -102,9 +103,21 @@ def test_existing_checkpoint_is_not_overwritten(finished):
     assert (finished / CHECKPOINT).read_bytes() == before
 
 
-def test_nothing_to_resume_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="nothing to resume"):
-        train(small(), tmp_path, resume=True, data=data(), score_test=False)
+def test_run_killed_before_its_first_checkpoint_resumes_from_the_beginning(finished, tmp_path):
+    (tmp_path / "metrics.csv").write_text("epoch,loss\n0,1.0\n")  # later than the checkpoint
+    lines = []
+    train(small(epochs=1), tmp_path, resume=True, data=data(), score_test=False, log=lines.append)
+    assert "starting from the beginning" in lines[0]
+    assert len((tmp_path / "metrics.csv").read_text().splitlines()) == 2
+
+
+def test_latest_run_is_the_highest_number(tmp_path):
+    for name in ("r-1", "r-10", "r-9", "r-x", "rr-11"):
+        (tmp_path / name).mkdir()
+    assert latest_run_folder("r", tmp_path).name == "r-10"
+    with pytest.raises(UsageError, match="nothing to resume: no run of q in"):
+        latest_run_folder("q", tmp_path)
+    assert new_run_folder("r", tmp_path).name == "r-2"
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "other"])

@@ -1,0 +1,63 @@
+"""The whole way, as a user runs it: offline, from shipped weights to the report."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from irnet_keras.files import sha256_file
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    folder = tmp_path_factory.mktemp("quickstart") / "out"
+    out = subprocess.run(
+        [sys.executable, "-m", "irnet_cli", "quickstart", "--out", str(folder)],
+        capture_output=True,
+        text=True,
+        # no network: every proxy leads nowhere
+        env={**os.environ, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"},
+    )
+    assert out.returncode == 0, out.stderr
+    for name in ("1-bit", "float32", "int8", str(folder / "results.json")[-12:]):
+        assert name in out.stdout
+    return folder, json.loads((folder / "results.json").read_text())
+
+
+@pytest.mark.slow
+def test_results_hold_three_verified_scored_and_timed_builds(result):
+    folder, results = result
+    assert results["schema_id"] == "irnet.quickstart/1"
+    builds = {build["name"]: build for build in results["bench"]["builds"]}
+    assert list(builds) == ["float32", "int8", "1-bit"]
+    for name, build in builds.items():
+        assert results["verify"][name]["passed"] is True
+        assert results["accuracy"][name]["num_examples"] == 1000
+        assert build["accuracy"] == results["accuracy"][name]["accuracy"]
+        assert len(build["samples_ms"]) >= 30
+        assert build["sha256"] == sha256_file(build["path"])
+        assert build["peak_memory_bytes"] > 0
+    assert results["verify"]["1-bit"]["binary_layers"] == 18
+    assert "LCE" in builds["1-bit"]["engine"]
+    assert "LiteRT" in builds["int8"]["engine"]
+    sizes = {name: build["size_bytes"] for name, build in builds.items()}
+    assert sizes["1-bit"] < sizes["int8"] < sizes["float32"]
+
+
+@pytest.mark.slow
+def test_shipped_weights_are_trained(result):
+    accuracy = {name: a["accuracy"] for name, a in result[1]["accuracy"].items()}
+    assert accuracy["1-bit"] >= 0.68
+    assert accuracy["float32"] >= 0.85
+    assert abs(accuracy["int8"] - accuracy["float32"]) <= 0.02
+
+
+@pytest.mark.slow
+def test_report_is_one_file_without_outside_references(result):
+    text = (result[0] / "report.html").read_text()
+    assert "1-bit" in text
+    for reference in ("http-equiv", "<script src", "<link", "url(http", 'src="http'):
+        assert reference not in text
