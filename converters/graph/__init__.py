@@ -2,7 +2,7 @@
 
 from converters.graph.bits import pack_bits, packed_words, unpack_signs
 from converters.graph.edit import with_outputs
-from converters.graph.lce_ops import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, BconvOptions
+from converters.graph.lce_ops import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, BconvOptions, PoolOptions
 from converters.graph.model import Graph, Op, Quantization, Tensor
 from converters.graph.reader import read_graph, verify_file
 
@@ -22,6 +22,7 @@ __all__ = [
     "MAXPOOL",
     "QUANTIZE",
     "BconvOptions",
+    "PoolOptions",
     "pack_bits",
     "packed_words",
     "unpack_signs",

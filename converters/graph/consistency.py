@@ -3,6 +3,7 @@
 All raise :class:`irnet_keras.errors.UsageError`.
 """
 
+from converters.graph.lce_ops import BconvOptions
 from converters.graph.model import DTYPES, Graph, Op
 from irnet_keras.errors import UsageError
 
@@ -52,7 +53,12 @@ def check_bconv(graph: Graph, op: Op) -> None:
     """Shapes LCE's kernel relies on."""
     where = f"damaged .tflite file: operator {op.index} ({op.name!r})"
     options = op.options
-    if options is None or len(op.inputs) != 5 or len(op.outputs) != 1 or -1 in op.inputs[:2]:
+    if (
+        not isinstance(options, BconvOptions)
+        or len(op.inputs) != 5
+        or len(op.outputs) != 1
+        or -1 in op.inputs[:2]
+    ):
         raise UsageError(f"{where} needs 5 input slots, input and filter present, and 1 output")
     source, kernel = (graph.tensors[i] for i in op.inputs[:2])
     target = graph.tensors[op.outputs[0]]

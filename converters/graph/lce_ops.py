@@ -51,16 +51,7 @@ class BconvOptions:
         Raises:
             UsageError: not a flexbuffer map with exactly these integers, or one out of range.
         """
-        names = [f.name for f in fields(BconvOptions)]
-        try:
-            values = flexbuffers.Loads(blob)
-        except _FLEXBUFFER_ERRORS as error:
-            raise UsageError(f"damaged .tflite file: {BCONV} options are unreadable") from error
-        if not isinstance(values, dict) or not all(type(values.get(name)) is int for name in names):
-            raise UsageError(
-                f"damaged .tflite file: {BCONV} options need the integers {', '.join(names)}"
-            )
-        options = BconvOptions(**{name: values[name] for name in names})
+        options = BconvOptions(**_integers(blob, [f.name for f in fields(BconvOptions)], BCONV))
         sizes = (
             options.channels_in,
             options.stride_height,
@@ -76,3 +67,42 @@ class BconvOptions:
         ):
             raise UsageError(f"damaged .tflite file: {BCONV} option out of range in {options}")
         return options
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """Options of ``LceBMaxPool2d``; sizes are >= 1, padding 0 SAME or 1 VALID."""
+
+    padding: int
+    stride_width: int
+    stride_height: int
+    filter_width: int
+    filter_height: int
+
+    @staticmethod
+    def parse(blob: bytes) -> "PoolOptions":
+        """Read the flexbuffer map.
+
+        Raises:
+            UsageError: as for :meth:`BconvOptions.parse`.
+        """
+        options = PoolOptions(**_integers(blob, [f.name for f in fields(PoolOptions)], MAXPOOL))
+        sizes = (
+            options.stride_width,
+            options.stride_height,
+            options.filter_width,
+            options.filter_height,
+        )
+        if not all(1 <= size < 2**24 for size in sizes) or options.padding not in (SAME, VALID):
+            raise UsageError(f"damaged .tflite file: {MAXPOOL} option out of range in {options}")
+        return options
+
+
+def _integers(blob: bytes, names: list[str], op: str) -> dict[str, int]:
+    try:
+        values = flexbuffers.Loads(blob)
+    except _FLEXBUFFER_ERRORS as error:
+        raise UsageError(f"damaged .tflite file: {op} options are unreadable") from error
+    if not isinstance(values, dict) or not all(type(values.get(name)) is int for name in names):
+        raise UsageError(f"damaged .tflite file: {op} options need the integers {', '.join(names)}")
+    return {name: values[name] for name in names}

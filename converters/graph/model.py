@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph.lce_ops import BconvOptions
+from converters.graph.lce_ops import BconvOptions, PoolOptions
 
 # NumPy's name of each TFLite type that has one.
 DTYPES: dict[str, str] = {
@@ -57,7 +57,7 @@ class Op:
         name: builtin name (``"CONV_2D"``) or custom code (``"LceBconv2d"``).
         inputs: tensor indices, -1 where an optional input is absent.
         outputs: tensor indices.
-        options: parsed options of ``LceBconv2d``, otherwise None.
+        options: parsed options of ``LceBconv2d`` and ``LceBMaxPool2d``, otherwise None.
         custom_options: raw bytes of a custom op's options.
     """
 
@@ -65,7 +65,7 @@ class Op:
     name: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    options: BconvOptions | None
+    options: BconvOptions | PoolOptions | None
     custom_options: bytes
 
 

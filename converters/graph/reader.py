@@ -9,12 +9,16 @@ from ai_edge_litert import schema_py_generated as schema
 
 from converters.graph.consistency import check_bconv, check_dataflow, check_indices
 from converters.graph.flatbuffer_check import MAX_FILE_BYTES, check_flatbuffer
-from converters.graph.lce_ops import BCONV, BconvOptions
+from converters.graph.lce_ops import BCONV, MAXPOOL, BconvOptions, PoolOptions
 from converters.graph.model import DTYPES, Graph, Op, Quantization, Tensor
 from irnet_keras.errors import UsageError
 
 _OP_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
 _TYPE_NAMES = {v: k for k, v in vars(schema.TensorType).items() if not k.startswith("_")}
+_OPTIONS: dict[str, type[BconvOptions] | type[PoolOptions]] = {
+    BCONV: BconvOptions,
+    MAXPOOL: PoolOptions,
+}
 MAX_TENSOR_BYTES = 2**31 - 1
 
 
@@ -142,6 +146,6 @@ def _op(model: Any, op: Any, index: int) -> Op:
         name,
         _ints(op.InputsAsNumpy(), op.InputsLength()),
         _ints(op.OutputsAsNumpy(), op.OutputsLength()),
-        BconvOptions.parse(blob) if name == BCONV else None,
+        _OPTIONS[name].parse(blob) if name in _OPTIONS else None,
         blob,
     )

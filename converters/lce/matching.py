@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import BCONV, Graph, Op
+from converters.graph import BCONV, BconvOptions, Graph, Op
 from converters.graph.bits import count_bits
 from converters.lce.binary_convs import BinaryConv
 
@@ -57,7 +57,7 @@ def filter_distance(packed: NDArray[Any], conv: BinaryConv) -> NDArray[np.int64]
 
 
 def _channels(op: Op) -> int:
-    return op.options.channels_in if op.options else 0
+    return op.options.channels_in if isinstance(op.options, BconvOptions) else 0
 
 
 def match_layers(graph: Graph, convs: list[BinaryConv]) -> Matching:

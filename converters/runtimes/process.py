@@ -1,70 +1,24 @@
 """A model in a process of its own."""
 
-import contextlib
 import os
-import signal
-import subprocess
-import sys
-import tempfile
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from converters.graph import Graph, read_graph
-from converters.graph.model import DTYPES
-from converters.runtimes.framing import ProtocolError, read_message, write_message
+from converters.runtimes.child import Child, RefusedError
 from converters.runtimes.interpreters import DEFAULT, LCE, LITERT, MODES, describe
 from converters.runtimes.modes import candidates, window_exceeds_image
-from irnet_keras.errors import CheckFailed, UsageError
+from converters.runtimes.tensors import tensor_details
+from irnet_keras.errors import UsageError
 
 ENGINES = ("auto", LCE, LITERT)
 # A request is at most this many images, so that a hang is noticed and memory stays small.
 IMAGES_PER_REQUEST = 64
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class TensorDetails:
-    """An input or output of a model.
-
-    Attributes:
-        name: as stored in the file.
-        shape: with the batch dimension, which is 1.
-        dtype: NumPy's name, e.g. ``"float32"``.
-        scale: ``real = scale * (q - zero_point)``, or None for unquantized tensors.
-        zero_point: as above.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    dtype: str
-    scale: float | None
-    zero_point: int | None
-
-    def quantize(self, values: NDArray[Any]) -> NDArray[Any]:
-        """Float to this tensor's type: ``round(x / scale) + zero_point``, ties to even, saturated.
-
-        Arrays that already have the type pass unchanged.
-        """
-        if values.dtype == self.dtype:
-            return values
-        if self.scale is None or self.zero_point is None:
-            return values.astype(self.dtype)
-        limits = np.iinfo(self.dtype)
-        steps = np.rint(values / np.float32(self.scale)) + self.zero_point
-        return np.clip(steps, limits.min, limits.max).astype(self.dtype)
-
-    def dequantize(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """This tensor's type to float32."""
-        if self.scale is None or self.zero_point is None:
-            return values.astype(np.float32)
-        return (values.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
 
 
 class TFLiteProcess:
@@ -116,28 +70,12 @@ class TFLiteProcess:
             _checked_choice("mode", mode, MODES)
         graph = read_graph(self.path)
         self.sha256 = sha256(graph.data).hexdigest()
-        self.inputs = tuple(_details(graph, i, self.path) for i in graph.inputs)
-        self.outputs = tuple(_details(graph, i, self.path) for i in graph.outputs)
-        self._timeout = timeout
-        self._child: subprocess.Popen[bytes] | None = None
-        self._memory: int | None = None
+        self.inputs = tuple(tensor_details(graph, i, self.path) for i in graph.inputs)
+        self.outputs = tuple(tensor_details(graph, i, self.path) for i in graph.outputs)
         uses_lce = any(op.name.startswith("Lce") for op in graph.ops)
         self._engine = (LCE if uses_lce else LITERT) if engine == "auto" else engine
-        refusals = []
-        for candidate in self._modes(graph, mode):
-            try:
-                self._start(candidate, seed)
-            except _RefusedError as error:
-                refusals.append(f"{candidate}: {error}")
-                self.close()
-            except BaseException:
-                self.close()
-                raise
-            else:
-                self.mode = candidate
-                self.engine = describe(self._engine, candidate, threads)
-                return
-        raise UsageError(f"{self.path}: the runtime refuses the model ({'; '.join(refusals)})")
+        self._child, self.mode, self._memory = self._open(self._modes(graph, mode), seed, timeout)
+        self.engine = describe(self._engine, self.mode, threads)
 
     def _modes(self, graph: Graph, mode: str | None) -> tuple[str, ...]:
         if self._engine == LITERT:
@@ -158,22 +96,13 @@ class TFLiteProcess:
         self.close()
 
     @property
-    def pid(self) -> int | None:
-        """Process id of the child, None once closed."""
-        return None if self._child is None else self._child.pid
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._child.pid
 
     def close(self) -> None:
         """End the child; may be called twice."""
-        child, self._child = self._child, None
-        if child is None:
-            return
-        child.kill()
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):  # unsent bytes in the buffer
-                    pipe.close()
-        child.wait()
-        self._stderr.close()
+        self._child.close()
 
     def run(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """First output for each image.
@@ -220,7 +149,7 @@ class TFLiteProcess:
                 d.quantize(a[i : i + IMAGES_PER_REQUEST])
                 for a, d in zip(arrays, self.inputs, strict=True)
             ]
-            parts.append(self._request({"do": "run"}, batch)[1])
+            parts.append(self._child.request({"do": "run"}, batch)[1])
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
     def time(self, count: int, warmup: int = 0) -> list[float]:
@@ -230,7 +159,7 @@ class TFLiteProcess:
         outputs out, the same for both engines; pipes are outside. ``warmup`` runs come first
         and are thrown away.
         """
-        _, (seconds,) = self._request({"do": "time", "count": count, "warmup": warmup})
+        _, (seconds,) = self._child.request({"do": "time", "count": count, "warmup": warmup})
         return [float(s) for s in seconds]
 
     def memory(self) -> int | None:
@@ -244,104 +173,34 @@ class TFLiteProcess:
         """
         return self._memory
 
-    def _start(self, mode: str, seed: int) -> None:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join([str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]),
-            "PYTHONSAFEPATH": "1",  # the current folder must not be able to shadow modules
-            "OPENBLAS_NUM_THREADS": "1",  # NumPy's own threads would blur the measurement
-        }
-        self._stderr: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (close() does)
-        self._child = subprocess.Popen(
-            [sys.executable, "-m", "converters.runtimes.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            env=environment,
-            start_new_session=True,  # Ctrl-C is for the parent, which then closes the child
-        )
-        header = {
-            "do": "load",
-            "path": str(self.path.resolve()),
-            "sha256": self.sha256,
-            "engine": self._engine,
-            "mode": mode,
-            "threads": self.threads,
-            "seed": seed,
-            "inputs": [[list(d.shape), d.dtype] for d in self.inputs],
-        }
-        self._memory = self._request(header)[0]["ok"]["memory"]
-
-    def _request(
-        self, header: dict[str, Any], arrays: Sequence[NDArray[Any]] = ()
-    ) -> tuple[dict[str, Any], list[NDArray[Any]]]:
-        child = self._child
-        if child is None or child.stdin is None or child.stdout is None:
-            raise UsageError(f"{self.path}: the interpreter process is closed")
-        late = threading.Event()
-
-        def give_up() -> None:
-            late.set()
-            child.kill()
-
-        watchdog = threading.Timer(self._timeout, give_up)
-        watchdog.daemon = True
-        watchdog.start()
-        try:
-            write_message(child.stdin, header, arrays)
-            answer, results = read_message(child.stdout)
-        except (OSError, EOFError, ProtocolError) as error:
-            if isinstance(error, ProtocolError):
-                child.kill()  # it may be alive, but what it says means nothing any more
-            raise self._post_mortem(child, late.is_set()) from error
-        finally:
-            watchdog.cancel()
-        if "error" in answer:
-            raise _RefusedError(answer["error"])
-        return answer, results
-
-    def _post_mortem(self, child: "subprocess.Popen[bytes]", late: bool) -> CheckFailed:
-        if late:
-            self.close()
-            return CheckFailed(f"{self.path}: no answer within {self._timeout:g} s, stopped")
-        try:
-            code = child.wait(timeout=10)  # its pipe is closed, so it is on its way out
-        except subprocess.TimeoutExpired:
-            child.kill()
-            code = child.wait()
-        last = self._last_words()
-        self.close()
-        if code < 0:
-            name = signal.Signals(-code).name
-            return CheckFailed(f"{self.path}: the model crashed its interpreter ({name}){last}")
-        return CheckFailed(f"{self.path}: the interpreter process ended with status {code}{last}")
-
-    def _last_words(self) -> str:
-        self._stderr.seek(0)
-        text = self._stderr.read(1 << 16).decode("utf-8", "replace").strip()
-        return f": {text.splitlines()[-1]}" if text else ""
-
-
-class _RefusedError(UsageError):
-    """The runtime is alive and said no."""
-
-
-def _details(graph: Graph, index: int, path: Path) -> TensorDetails:
-    tensor = graph.tensors[index]
-    if tensor.dtype not in DTYPES:
-        raise UsageError(
-            f"{path}: {tensor.name!r} has type {tensor.dtype}, which has no array form"
-        )
-    if index in graph.inputs and (-1 in tensor.shape or tensor.shape[:1] != (1,)):
-        raise UsageError(
-            f"{path}: input {tensor.name!r} has shape {tensor.shape}; needed is a static shape "
-            "with batch 1"
-        )
-    dtype = np.dtype(DTYPES[tensor.dtype]).name
-    q = tensor.quantization
-    if q is None or len(q.scale) != 1 or dtype.startswith("float"):
-        return TensorDetails(tensor.name, tensor.shape, dtype, None, None)
-    return TensorDetails(tensor.name, tensor.shape, dtype, float(q.scale[0]), int(q.zero_point[0]))
+    def _open(
+        self, modes: Sequence[str], seed: int, timeout: float
+    ) -> tuple[Child, str, int | None]:
+        """A child with the model loaded in the first mode that is accepted."""
+        refusals = []
+        for mode in modes:
+            child = Child(str(self.path), timeout)
+            header = {
+                "do": "load",
+                "path": str(self.path.resolve()),
+                "sha256": self.sha256,
+                "engine": self._engine,
+                "mode": mode,
+                "threads": self.threads,
+                "seed": seed,
+                "inputs": [[list(d.shape), d.dtype] for d in self.inputs],
+            }
+            try:
+                loaded, _ = child.request(header)
+            except RefusedError as error:
+                refusals.append(f"{mode}: {str(error).removeprefix(f'{self.path}: ')}")
+                child.close()
+            except BaseException:
+                child.close()
+                raise
+            else:
+                return child, mode, loaded["memory"]
+        raise UsageError(f"{self.path}: the runtime refuses the model ({'; '.join(refusals)})")
 
 
 def _checked_threads(threads: int) -> int:

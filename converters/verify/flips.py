@@ -90,6 +90,7 @@ class FlipCounter:
         sources: list[NDArray[np.float32]],
         signs: list[NDArray[np.bool_]],
         packed: list[NDArray[Any]],
+        own: list[NDArray[np.float32] | None],
     ) -> None:
         """One batch; the lists are in layer order.
 
@@ -97,12 +98,17 @@ class FlipCounter:
             sources: Keras inputs before the quantizer, ``(n, height, width, channels)``.
             signs: after it, True is -1.
             packed: LCE's packed inputs, int32 ``(n, height, width, words)``.
+            own: the floats LCE packed, shape of ``sources``, or None where it has none.
         """
         earlier = np.zeros(len(sources[0]), np.bool_)
-        for i, (source, sign, words) in enumerate(zip(sources, signs, packed, strict=True)):
+        layers = zip(sources, signs, packed, own, strict=True)
+        for i, (source, sign, words, value) in enumerate(layers):
             flips = unpack_bits(words, sign.shape[-1]) != sign
             size = np.abs(source)
-            tolerance = self._base[i] + FLOAT_OPS_TOLERANCE * float(size.max(initial=0.0))
+            scale = float(size.max(initial=0.0))
+            if value is not None:
+                size = np.maximum(size, np.abs(value))
+            tolerance = self._base[i] + FLOAT_OPS_TOLERANCE * scale
             near = flips & (size <= tolerance)
             rest = flips & ~near
             late = rest & earlier[:, None, None, None]

@@ -6,7 +6,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import BCONV, QUANTIZE, Graph, Op, pack_bits, packed_words, unpack_signs
+from converters.graph import (
+    BCONV,
+    QUANTIZE,
+    BconvOptions,
+    Graph,
+    Op,
+    pack_bits,
+    packed_words,
+    unpack_signs,
+)
 from converters.graph.bits import count_bits, unpack_bits
 from converters.graph.lce_ops import ACTIVATIONS
 from converters.lce.matching import Match, packed_filter
@@ -75,7 +84,9 @@ def check_layer(graph: Graph, match: Match, values: Values) -> LayerReport:
         "wrong_weight_bits": weights.wrong_bits,
         "first_wrong_weight": weights.first,
     }
-    fused = ACTIVATIONS[op.options.fused_activation_function if op.options else 0]
+    fused = ACTIVATIONS[
+        op.options.fused_activation_function if isinstance(op.options, BconvOptions) else 0
+    ]
     try:
         affine = expected_affine(conv, fused)
     except ValueError as error:

@@ -89,11 +89,12 @@ class FlipReport(_Frozen):
         layer: Keras name.
         num_bits: signs compared.
         flips: signs that differ.
-        near_zero: of these, Keras's value is within ``tolerance`` of 0.
+        near_zero: of these, Keras's value and the one LCE quantized are within ``tolerance``
+            of 0.
         downstream: of the rest, an earlier layer has a flip in the same image.
         unexplained: of the rest, neither: the networks differ before this layer.
         tolerance: see :func:`converters.verify.flips.flip_tolerances`.
-        worst_unexplained: largest absolute Keras value of an unexplained flip.
+        worst_unexplained: largest absolute value (Keras's or LCE's) at an unexplained flip.
     """
 
     layer: str

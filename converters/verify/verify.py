@@ -19,6 +19,7 @@ from converters.runtimes import TFLiteProcess
 from converters.verify.flips import FlipCounter, keras_activations
 from converters.verify.layers import Values, check_layer, check_quantize, tensors_to_watch
 from converters.verify.outputs import compare_outputs, output_reasons
+from converters.verify.own_values import OwnValue
 from converters.verify.report import FlipReport, Kind, LayerReport, Limits, VerifyReport
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
@@ -157,7 +158,11 @@ class _Verification:
         """All images end to end; with signs where the layers are matched."""
         own = list(self.graph.outputs[:1])
         packed = [match.op.inputs[0] for match in matching.matches] if matching else []
-        watched = list(dict.fromkeys(packed)) or own
+        values_behind = [OwnValue(self.graph, index) for index in packed]
+        sources_behind = [v.source for v in values_behind if v.source is not None]
+        watched = [
+            i for i in dict.fromkeys([*packed, *sources_behind]) if i not in self.graph.inputs
+        ] or own
         free = FlipCounter(self.convs, independent=False)
         given = FlipCounter(self.convs, independent=True)
         keras_logits, reference_logits, file_logits = [], [], []
@@ -169,14 +174,18 @@ class _Verification:
                 keras_logits.append(logits)
                 if not packed:
                     continue
-                values = dict(zip(watched, run_watched(inputs), strict=True))
+                values: Values = dict(zip(watched, run_watched(inputs), strict=True))
+                values.update(dict.fromkeys(self.graph.inputs, inputs))
                 words = [values[i] for i in packed]
                 if not self._same_sizes(signs, words):
                     packed = []
                     continue
-                free.add(sources, signs, words)
+                behind = [
+                    None if v.source is None else v.pooled(values[v.source]) for v in values_behind
+                ]
+                free.add(sources, signs, words, behind)
                 sources, signs, logits = keras_activations(self.model, self.convs, inputs, words)
-                given.add(sources, signs, words)
+                given.add(sources, signs, words, behind)
                 reference_logits.append(logits)
         keras = np.concatenate(keras_logits)
         reference: NDArray[np.float32] | None = keras
@@ -215,7 +224,7 @@ class _Verification:
             if report.unexplained:
                 self.reasons.append(
                     f"layer {report.layer}: {report.unexplained} signs of its input differ "
-                    f"from Keras's, which is up to {report.worst_unexplained:.3g} away from 0 "
+                    f"from Keras's, with values up to {report.worst_unexplained:.3g} away from 0 "
                     f"there (tolerance {report.tolerance:.1g}): what comes just before is wrong"
                 )
 

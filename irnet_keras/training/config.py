@@ -1,5 +1,6 @@
 """Everything a training run can be told, as validated data; no TensorFlow."""
 
+import contextlib
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -64,7 +65,8 @@ class TrainConfig(BaseModel):
         """A validated copy with some fields replaced.
 
         Args:
-            values: field name to value; strings are converted as in a config file.
+            values: field name to value; strings are converted as in a config file. A new
+                ``epochs`` scales ``warmup_epochs`` with it unless that is given, too.
 
         Raises:
             UsageError: unknown field or a value the field refuses.
@@ -74,7 +76,11 @@ class TrainConfig(BaseModel):
             raise UsageError(
                 f"unknown setting {unknown[0]!r}; accepted: {', '.join(TrainConfig.model_fields)}"
             )
-        return parse_config({**self.model_dump(), **values}, f"recipe {self.name}")
+        merged = {**self.model_dump(), **values}
+        if "epochs" in values and "warmup_epochs" not in values:
+            with contextlib.suppress(TypeError, ValueError):  # refused below, with a message
+                merged["warmup_epochs"] *= int(str(values["epochs"])) / self.epochs
+        return parse_config(merged, f"recipe {self.name}")
 
 
 def parse_config(values: dict[str, object], source: str) -> TrainConfig:

@@ -29,7 +29,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
 
 @pytest.mark.slow
 def test_results_hold_three_verified_scored_and_timed_builds(result):
-    folder, results = result
+    results = result[1]
     assert results["schema_id"] == "irnet.quickstart/1"
     builds = {build["name"]: build for build in results["bench"]["builds"]}
     assert list(builds) == ["float32", "int8", "1-bit"]

@@ -19,6 +19,14 @@ def test_unknown_recipe_lists_the_known_ones():
         get_recipe("x")
 
 
+@pytest.mark.parametrize("epochs", ["1", 1, "60"])
+def test_warm_up_scales_with_the_length(epochs):
+    recipe = get_recipe("resnet20-w1a1-cifar10-short")
+    changed = recipe.with_overrides({"epochs": epochs})
+    assert changed.warmup_epochs == pytest.approx(recipe.warmup_epochs * int(epochs) / 30)
+    assert recipe.with_overrides({"epochs": 4, "warmup_epochs": 2}).warmup_epochs == 2
+
+
 def test_overrides_are_converted_and_the_original_kept():
     recipe = get_recipe("resnet20-w1a1-cifar10-paper")
     changed = recipe.with_overrides(parse_set(["learning_rate=0.05", "train_images=none"]))
