@@ -43,7 +43,7 @@ def run() -> None:
         sys.exit(app(standalone_mode=False) or 0)
     except typer.TyperException as error:  # wrong option, missing argument, ...
         if type(error).__name__ == "NoArgsIsHelpError":
-            error.show()
+            print(error.format_message(), file=sys.stderr)
             sys.exit(2)
         _fail(error.format_message(), 2)
     except IrnetError as error:
