@@ -1,0 +1,62 @@
+"""The result's form: round trip, version, and what is refused."""
+
+import json
+
+import pytest
+from results import example
+
+from edge_bench.schema import json_schema, parse_bench
+from irnet_keras.errors import UsageError
+
+
+def test_json_round_trip_is_exact() -> None:
+    result = example()
+    assert parse_bench(json.loads(result.model_dump_json()), "x") == result
+
+
+def test_json_schema_names_the_version_and_every_field() -> None:
+    schema = json_schema()
+    assert schema["properties"]["schema_id"]["const"] == "irnet.bench/1"
+    assert schema["$defs"]["Build"]["properties"]["samples_ms"]["minItems"] == 30
+    assert schema["additionalProperties"] is False
+    build = example().model_dump(mode="json")["builds"][0]
+    assert set(schema["$defs"]["Build"]["properties"]) == set(build)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.update(schema_id="irnet.bench/2"), "schema_id: Input should be"),
+        (lambda v: v["builds"].clear(), "builds: List should have at least 1"),
+        (lambda v: v["builds"][1].update(median_ms=-1), r"builds\.1\.median_ms: Input should"),
+        (lambda v: v["builds"][1].update(sha256="no"), r"builds\.1\.sha256"),
+        (lambda v: v["builds"][1]["samples_ms"].__delitem__(slice(20)), "at least 30 items"),
+        (lambda v: v["builds"][0].update(accuracy=0.5), "accuracy and num_examples go together"),
+        (lambda v: v["builds"][0].update(name="int8"), "names must be unique, got int8, int8"),
+        (lambda v: v.update(extra=1), "extra: Extra inputs"),
+        (lambda v: v["context"].update(date="2026-01-01T00:00:00"), r"context\.date"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_refused_in_one_line(change, message: str) -> None:
+    value = example().model_dump(mode="json")
+    change(value)
+    with pytest.raises(UsageError, match=message) as error:
+        parse_bench(value, "file.json")
+    assert str(error.value).startswith("file.json: not an irnet.bench/1 result: ")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", [None, [], 3, "x", {}])
+def test_other_json_is_refused(value: object) -> None:
+    with pytest.raises(UsageError, match=r"not an irnet\.bench/1 result"):
+        parse_bench(value, "file.json")
+
+
+def test_accuracies_join_by_name() -> None:
+    result = example().with_accuracy({"int8": {"accuracy": 0.75, "num_examples": 1000}})
+    assert [b.accuracy for b in result.builds] == [None, 0.75, None]
+    assert result.builds[1].num_examples == 1000
+    with pytest.raises(UsageError, match="unknown builds: int9"):
+        example().with_accuracy({"int9": {"accuracy": 0.75, "num_examples": 1000}})
+    with pytest.raises(UsageError, match="accuracy"):
+        example().with_accuracy({"int8": {"accuracy": 75, "num_examples": 1000}})
