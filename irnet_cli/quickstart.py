@@ -1,14 +1,13 @@
 """The whole way in one call: weights, three builds, verification, accuracy, benchmark, report."""
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from converters.runtimes import TFLiteProcess
+from converters.runtimes import tflite_accuracy
 from edge_bench.local import bench
 from edge_bench.report import write_report
 from irnet_keras.data.cifar10 import LabelledImages
@@ -77,8 +76,6 @@ def quickstart(
         "bench": measured.model_dump(mode="json"),
         "seconds": round(time.monotonic() - begun, 1),
     }
-    import json
-
     atomic_write(folder / "results.json", json.dumps(result, indent=2) + "\n")
     write_report(
         measured,
@@ -150,10 +147,8 @@ def _verify(
 
 def _score(path: Path, images: LabelledImages, name: str, log: Log) -> dict[str, Any]:
     log(f"scoring {name} ...")
-    with TFLiteProcess(path) as process:
-        logits = process.run(preprocess(images.images))
-    correct = int(np.sum(np.argmax(logits, -1) == images.labels))
-    return {"accuracy": correct / len(images), "num_examples": len(images)}
+    score = tflite_accuracy(path, images.images, images.labels, preprocess)
+    return {"accuracy": score.accuracy, "num_examples": score.num_examples}
 
 
 def _notes(origin: str, num_images: int) -> list[str]:
