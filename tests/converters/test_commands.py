@@ -1,0 +1,121 @@
+"""The commands as a user runs them: exit status, stdout, stderr, files."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from irnet_cli.app import run
+
+MODEL = "resnet20-w1a1-cifar10"
+
+
+@dataclass(frozen=True)
+class Result:
+    status: int
+    out: str
+    err: str
+
+
+class Irnet:
+    """Runs ``irnet`` in this process, so that TensorFlow is imported once."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+        self._monkeypatch = monkeypatch
+        self._capfd = capfd
+
+    def __call__(self, *arguments: str | Path) -> Result:
+        self._monkeypatch.setattr(sys, "argv", ["irnet", *map(str, arguments)])
+        self._capfd.readouterr()
+        with pytest.raises(SystemExit) as caught:
+            run()
+        captured = self._capfd.readouterr()
+        return Result(int(caught.value.code or 0), captured.out, captured.err)
+
+
+@pytest.fixture
+def irnet(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Irnet:
+    return Irnet(monkeypatch, capfd)
+
+
+def test_convert_then_verify(irnet: Irnet, tmp_path: Path) -> None:
+    file = tmp_path / "model.tflite"
+    converted = irnet("convert", MODEL, "--untrained", "-o", file, "--json", "-")
+    assert converted.status == 0, converted.err
+    summary = json.loads(converted.out)
+    assert summary["bytes"] == file.stat().st_size
+    assert len(summary["binary_layers"]) == 18
+    assert [p.name for p in tmp_path.iterdir()] == ["model.tflite"]
+
+    report_file = tmp_path / "report.json"
+    verified = irnet("verify", MODEL, file, "--untrained", "--images", "20", "--json", report_file)
+    assert verified.status == 0, verified.err
+    assert verified.out.splitlines()[-1] == "passed"
+    report = json.loads(report_file.read_text())
+    assert report["passed"] is True
+    assert report["num_images"] == 20
+
+    checked = irnet("verify-file", file)
+    assert checked.status == 0
+    assert "well-formed, 61 operators" in checked.out
+
+    cut = tmp_path / "cut.tflite"
+    cut.write_bytes(file.read_bytes()[:30_000])
+    refused = irnet("verify", MODEL, cut, "--untrained")
+    assert refused.status == 2
+    assert "damaged .tflite file" in refused.err
+
+
+def test_a_file_of_another_model_fails_with_status_1(irnet: Irnet, tmp_path: Path) -> None:
+    file = tmp_path / "float.tflite"
+    built = irnet(
+        "baseline", "resnet20-float32-cifar10", "--untrained", "--format", "float32", "-o", file
+    )
+    assert built.status == 0, built.err
+    assert "float32" in built.out
+    result = irnet("verify", MODEL, file, "--untrained", "--images", "20")
+    assert result.status == 1
+    assert "FAILED:" in result.out
+    assert "does not match" in result.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["convert", MODEL, "--untrained", "-o", "missing/x.tflite"], "does not exist"),
+        (["convert", MODEL, "--untrained", "-o", "."], "it is a folder"),
+        (["convert", "no-such-model", "-o", "x.tflite"], "neither a file nor a registry name"),
+        (["baseline", MODEL, "--untrained", "--format", "int4", "-o", "x.tflite"], "got 'int4'"),
+        (["verify", MODEL, "missing.tflite", "--untrained"], "No such file"),
+        (["verify", MODEL, "short.tflite", "--untrained"], "no TFL3 identifier"),
+        (["verify", MODEL, "short.tflite", "--data", "imagenet"], "got 'imagenet'"),
+        (["verify-file", "short.tflite"], "no TFL3 identifier"),
+        (["verify-file", "."], "directory"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    irnet: Irnet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("short.tflite").write_bytes(b"12345678")
+    result = irnet(*arguments)
+    assert result.status == 2
+    lines = [line for line in result.err.splitlines() if line.startswith("irnet: error:")]
+    assert len(lines) == 1
+    assert message in lines[0]
+    assert result.out == ""
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["short.tflite"]
+
+
+def test_more_images_than_there_are_is_a_usage_error(irnet: Irnet, tmp_path: Path) -> None:
+    file = tmp_path / "model.tflite"
+    irnet("baseline", "resnet20-float32-cifar10", "--untrained", "--format", "float32", "-o", file)
+    result = irnet("verify", "resnet20-float32-cifar10", file, "--untrained", "--images", "100000")
+    assert result.status == 2
+    assert "--images 100000: sample has 1000 test images" in result.err
