@@ -54,7 +54,9 @@ class LayerReport(_Frozen):
         output: ``"float32"`` or ``"bitpacked"``.
         wrong_weight_bits: packed weight bits unlike the sign of the Keras kernel.
         first_wrong_weight: ``(filter, y, x, channel)`` of the first of them.
-        worst_error: largest difference to the reference (float output), in output units.
+        worst_error: difference to the reference, in output units, where it is largest beyond
+            (or closest to) its tolerance; for bitpacked outputs the largest reference value
+            whose bit is wrong.
         worst_index: its ``(image, y, x, channel)``.
         tolerance: allowed difference at that place.
         violations: outputs outside their tolerance (float) or wrong bits (bitpacked).
