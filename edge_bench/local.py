@@ -4,7 +4,7 @@ import contextlib
 import os
 import platform
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +71,7 @@ def bench(
         raise UsageError(f"{len(files)} files need as many different names, got {titles}")
     counts = split_evenly(num_runs, min(rounds, num_runs))
     rng = np.random.default_rng(seed)
-    date = datetime.now(timezone.utc)
+    date = datetime.now(UTC)
     with contextlib.ExitStack() as stack:
         processes = []
         for name, path in zip(titles, files, strict=True):

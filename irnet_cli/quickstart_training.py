@@ -20,6 +20,7 @@ RECIPES = {
     "resnet20-float32-cifar10": "resnet20-float32-cifar10-short",
     "resnet20-w1a1-cifar10": "resnet20-w1a1-cifar10-short",
 }
+MIN_SECONDS, MAX_SECONDS = 10, 1_000_000
 _TIMED_STEPS = 8
 _SHARE = 0.85  # of the time goes into steps; the rest is start-up, validation, saving
 
@@ -37,8 +38,11 @@ def train_networks(
     Raises:
         UsageError: too little time, or CIFAR-10 can be neither found nor fetched.
     """
-    if seconds < 10:
-        raise UsageError(f"--train-seconds must be at least 10, got {seconds:g}")
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        raise UsageError(
+            f"--train-seconds must be at least {MIN_SECONDS} and at most {MAX_SECONDS}, "
+            f"got {seconds:g}"
+        )
     folder = data_dir or default_data_dir()
     prepare_cifar10("auto", folder, log)
     training, validation = load_train_validation(1000, folder)

@@ -75,7 +75,7 @@ def build(
             scale of binary latents, so they get none).
         residual_gamma: initial batch-norm scale of the inner convolutions. The paper has 1;
             a smaller value keeps the sums inside hardtanh's linear range at the start, so
-            that gradients pass (measured in docs/training.md).
+            that gradients pass (measured in docs/explanation/training.md).
         name: model name.
 
     Returns:

@@ -66,10 +66,11 @@ def _weights_file(path: Path, spec: str) -> ResolvedModel:
             structure=config["structure"],
             pad_values=config["pad_values"],
         )
+        name = str(config["name"])
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} does not say which network its weights belong to") from error
     assign_arrays(model.weights, arrays, str(path))
-    return ResolvedModel(model, str(config["name"]), spec, config.get("dataset"))
+    return ResolvedModel(model, name, spec, config.get("dataset"))
 
 
 def _saved_model(path: Path, spec: str) -> ResolvedModel:

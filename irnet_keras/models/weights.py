@@ -42,7 +42,7 @@ def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
         with safe_open(file, framework="np") as f:
             metadata = dict(f.metadata() or {})
             arrays = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise UsageError(f"{file} is not a readable safetensors file ({error})") from error
     if metadata.get("sha256") != _digest(arrays):
         raise UsageError(f"{file} is corrupted: its content does not match its SHA-256")

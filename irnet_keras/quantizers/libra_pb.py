@@ -1,5 +1,6 @@
 """Libra Parameter Binarization (Libra-PB): balanced, standardized binary weights."""
 
+import math
 from typing import Any
 
 import larq as lq
@@ -14,18 +15,17 @@ _LN2 = 0.6931471805599453
 def _standardize(w: tf.Tensor, axes: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
     """``(w - mean) / unbiased std`` over ``axes``; 0 where the filter is constant.
 
-    The result does not depend on shift and scale of ``w``, so the deviations are first
-    divided by their largest magnitude (without gradient) and centred again: no overflow or
+    The result does not depend on shift and scale of ``w``, so weights and deviations are first
+    divided by their largest magnitudes (without gradient) and centred again: no overflow or
     underflow for any finite filter, and an exactly constant filter has variance exactly 0.
 
     Returns:
         standardized weights (shape of ``w``) and a boolean "is constant" (reduced shape).
     """
-    deviation = w - tf.reduce_mean(w, axes, keepdims=True)
-    largest = tf.stop_gradient(tf.reduce_max(tf.abs(deviation), axes, keepdims=True))
-    deviation /= tf.where(largest > 0, largest, tf.ones_like(largest))
+    w = _divided_by_largest(w, axes)
+    deviation = _divided_by_largest(w - tf.reduce_mean(w, axes, keepdims=True), axes)
     deviation -= tf.reduce_mean(deviation, axes, keepdims=True)
-    count = tf.cast(tf.size(w) // tf.size(largest), w.dtype)
+    count = tf.cast(math.prod(w.shape[axis] for axis in axes), w.dtype)
     variance = tf.reduce_sum(tf.square(deviation), axes, keepdims=True) / tf.maximum(
         count - 1, tf.ones_like(count)
     )
@@ -33,6 +33,12 @@ def _standardize(w: tf.Tensor, axes: list[int]) -> tuple[tf.Tensor, tf.Tensor]:
     # Both branches of a where need a finite gradient: sqrt'(0) is infinite.
     std = tf.sqrt(tf.where(constant, tf.ones_like(variance), variance))
     return tf.where(constant, tf.zeros_like(deviation), deviation / std), constant
+
+
+def _divided_by_largest(x: tf.Tensor, axes: list[int]) -> tf.Tensor:
+    """``x / max|x|`` over ``axes`` (0 / 0 is 0), the divisor without gradient."""
+    largest = tf.stop_gradient(tf.reduce_max(tf.abs(x), axes, keepdims=True))
+    return x / tf.where(tf.equal(largest, 0), tf.ones_like(largest), largest)
 
 
 def _axes(w: tf.Tensor, per: str) -> list[int]:
@@ -78,10 +84,11 @@ def libra_pb(
         use_scale: multiply by ``2**s``; otherwise the result is -1 and +1.
 
     Returns:
-        Tensor with the shape and dtype of ``w``; one magnitude per filter.
+        Tensor with the shape and dtype of ``w``; one magnitude per filter. Half-precision
+        kernels are computed in float32.
 
     Raises:
-        ValueError: ``per`` is neither of the two.
+        ValueError: ``per`` is neither of the two, or the kernel's shape is not static.
 
     References:
         IR-Net (CVPR 2020), eq. (6) to (8). The released code has sign(0) = 0.
@@ -89,16 +96,21 @@ def libra_pb(
     if per not in ("filter", "layer"):
         raise ValueError(f"per must be 'filter' or 'layer', got {per!r}")
     w = tf.convert_to_tensor(w)
+    if not w.shape.is_fully_defined():
+        raise ValueError(f"the kernel's shape must be static, got {w.shape}")
+    dtype = w.dtype
+    if dtype in (tf.float16, tf.bfloat16):  # their sums lose signs and overflow
+        w = tf.cast(w, tf.float32)
     axes = _axes(w, per)
     u, constant = _standardize(w, axes)
     # scale * larq.math.sign(u) is the form LCE's converter folds at every kernel size.
     binary = ede_sign(u, t)
     if not use_scale:
-        return binary
+        return tf.cast(binary, dtype)
     magnitude = tf.reduce_mean(tf.abs(u), axes, keepdims=True)
     magnitude = tf.where(constant, tf.ones_like(magnitude), magnitude)
     scale = tf.pow(tf.cast(2, w.dtype), tf.round(tf.math.log(magnitude) / tf.cast(_LN2, w.dtype)))
-    return tf.stop_gradient(scale) * binary
+    return tf.cast(tf.stop_gradient(scale) * binary, dtype)
 
 
 @lq.utils.register_alias("libra_pb")

@@ -2,7 +2,7 @@
 
 Source: IR-Net (CVPR 2020) with a schedule for short runs: Adam instead of SGD, EDE up to
 t = 2 instead of 10, inner batch-norm scales starting at 0.25 (chosen on the validation split,
-see docs/training.md).
+see docs/explanation/training.md).
 
 Command: irnet train resnet20-w1a1-cifar10-short
 """

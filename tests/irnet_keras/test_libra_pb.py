@@ -135,6 +135,25 @@ def test_forward_ignores_scale_and_shift(rng):
         np.testing.assert_array_equal(libra_pb(tf.constant(w * factor + shift)).numpy(), y)
 
 
+@pytest.mark.parametrize("dtype", [tf.float16, tf.bfloat16])
+@pytest.mark.parametrize("per", ["filter", "layer"])
+def test_half_precision_gives_the_signs_of_float32(rng, dtype, per):
+    w = tf.cast(rng.normal(size=(3, 3, 128, 64)), dtype)  # more weights than float16 can count
+    y = libra_pb(w, per=per)
+    assert y.dtype == dtype
+    expected = libra_pb(tf.cast(w, tf.float32), per=per).numpy()
+    np.testing.assert_array_equal(tf.cast(y, tf.float32).numpy(), expected)
+    assert (expected < 0).any()
+
+
+@pytest.mark.parametrize("factor", [1e-33, 1e37])
+def test_values_near_the_ends_of_float32_neither_overflow_nor_vanish(rng, factor):
+    w = np.abs(rng.normal(size=(3, 3, 64, 4))).astype(np.float32)
+    y, grad = run(w * np.float32(factor), 0.1, np.ones_like(w))
+    np.testing.assert_array_equal(y, libra_pb(w).numpy())
+    assert np.isfinite(grad).all()
+
+
 def test_unknown_grouping_is_refused():
     with pytest.raises(ValueError, match="per must be 'filter' or 'layer', got 'channel'"):
         LibraPB(per="channel")
