@@ -64,7 +64,8 @@ def _read(data: bytes) -> Graph:
         )
     subgraph = model.Subgraphs(0)
     tensors = tuple(_tensor(model, subgraph.Tensors(i), i) for i in range(subgraph.TensorsLength()))
-    ops = tuple(_op(model, subgraph.Operators(i), i) for i in range(subgraph.OperatorsLength()))
+    codes = [_code_name(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
+    ops = tuple(_op(codes, subgraph.Operators(i), i) for i in range(subgraph.OperatorsLength()))
     graph = Graph(
         tensors,
         ops,
@@ -129,17 +130,20 @@ def _quantization(tensor: Any, where: str) -> Quantization | None:
     return Quantization(q.ScaleAsNumpy(), zero, q.QuantizedDimension())
 
 
-def _op(model: Any, op: Any, index: int) -> Op:
-    if op.OpcodeIndex() >= model.OperatorCodesLength():
-        raise UsageError(f"damaged .tflite file: operator {index} has opcode {op.OpcodeIndex()}")
-    code = model.OperatorCodes(op.OpcodeIndex())
+def _code_name(code: Any) -> str | int:
+    """Name of an operator code, or its number where that is unknown."""
     # Codes above 127 are in the newer field only, smaller ones in either.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
-    name = _OP_NAMES.get(builtin)
-    if name is None:
-        raise UsageError(f"damaged .tflite file: operator {index} has unknown code {builtin}")
-    if name == "CUSTOM":
-        name = _text(code.CustomCode())
+    name = _OP_NAMES.get(builtin, int(builtin))
+    return _text(code.CustomCode()) if name == "CUSTOM" else name
+
+
+def _op(codes: list[str | int], op: Any, index: int) -> Op:
+    if op.OpcodeIndex() >= len(codes):
+        raise UsageError(f"damaged .tflite file: operator {index} has opcode {op.OpcodeIndex()}")
+    name = codes[op.OpcodeIndex()]
+    if isinstance(name, int):
+        raise UsageError(f"damaged .tflite file: operator {index} has unknown code {name}")
     blob = bytes(op.CustomOptionsAsNumpy()) if op.CustomOptionsLength() else b""
     return Op(
         index,

@@ -1,8 +1,10 @@
 """Reading, refusing and editing .tflite files."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import flatbuffers
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +20,7 @@ from converters.graph import (
     verify_file,
     with_outputs,
 )
+from converters.graph.flatbuffer_check import check_flatbuffer
 from converters.lce import Conversion
 from irnet_keras.errors import UsageError
 
@@ -132,3 +135,76 @@ def test_packing_round_trip_is_lsb_first_with_zero_padding(channels: int, seed: 
         bits = (words[..., channel // 32] >> (channel % 32)) & 1
         expected: Any = negative[..., channel] if channel < channels else 0
         np.testing.assert_array_equal(bits, expected)
+
+
+def tables_vector(builder: flatbuffers.Builder, tables: list[int]) -> int:
+    builder.StartVector(4, len(tables), 4)
+    for table in reversed(tables):
+        builder.PrependUOffsetTRelative(table)
+    return int(builder.EndVector())
+
+
+def shared_tensors(builder: flatbuffers.Builder, count: int) -> int:
+    """Subgraphs that all have the same ``count`` tensors."""
+    builder.StartObject(3)
+    tensors = tables_vector(builder, [builder.EndObject()] * count)
+    subgraphs = []
+    for _ in range(count):
+        builder.StartObject(1)
+        builder.PrependUOffsetTRelativeSlot(0, tensors, 0)
+        subgraphs.append(builder.EndObject())
+    return tables_vector(builder, subgraphs)
+
+
+def shared_inputs(builder: flatbuffers.Builder, count: int) -> int:
+    """One operator, ``count`` times, with ``count`` inputs."""
+    inputs = builder.CreateNumpyVector(np.zeros(count, np.int32))
+    builder.StartObject(2)
+    builder.PrependUOffsetTRelativeSlot(1, inputs, 0)
+    operators = tables_vector(builder, [builder.EndObject()] * count)
+    builder.StartObject(4)
+    builder.PrependUOffsetTRelativeSlot(3, operators, 0)
+    return tables_vector(builder, [builder.EndObject()])
+
+
+def shared_names(builder: flatbuffers.Builder, count: int) -> int:
+    """Tensors that share one name of ``8 * count`` bytes."""
+    name = builder.CreateString("x" * 8 * count)
+    tensors = []
+    for _ in range(count):
+        builder.StartObject(4)
+        builder.PrependUOffsetTRelativeSlot(3, name, 0)
+        tensors.append(builder.EndObject())
+    vector = tables_vector(builder, tensors)
+    builder.StartObject(1)
+    builder.PrependUOffsetTRelativeSlot(0, vector, 0)
+    return tables_vector(builder, [builder.EndObject()])
+
+
+def long_vtables(builder: flatbuffers.Builder, count: int) -> int:
+    """Subgraphs that share a vtable of ``count`` fields."""
+    subgraphs = []
+    for _ in range(count):
+        builder.StartObject(count)
+        builder.PrependInt32Slot(count - 1, 1, 0)
+        subgraphs.append(builder.EndObject())
+    return tables_vector(builder, subgraphs)
+
+
+@pytest.mark.parametrize("shared", [shared_tensors, shared_inputs, shared_names, long_vtables])
+def test_a_small_file_that_means_quadratic_work_is_refused(
+    shared: Callable[[flatbuffers.Builder, int], int],
+) -> None:
+    def file(count: int) -> bytes:
+        builder = flatbuffers.Builder()
+        subgraphs = shared(builder, count)
+        builder.StartObject(3)
+        builder.PrependUOffsetTRelativeSlot(2, subgraphs, 0)
+        builder.Finish(builder.EndObject(), b"TFL3")
+        return bytes(builder.Output())
+
+    check_flatbuffer(file(20))  # nothing else is wrong with it
+    many = file(2100)
+    assert len(many) < 60_000
+    with pytest.raises(UsageError, match="more tables and vectors than any network has"):
+        check_flatbuffer(many)
