@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import irnet_keras  # noqa: F401
 from irnet_keras.data.cifar10 import LabelledImages, default_data_dir, load_train_validation
 from irnet_keras.data.prepare import prepare_cifar10
 from irnet_keras.errors import UsageError

@@ -46,16 +46,19 @@ def train(
         print(config.model_dump_json(indent=2))
         return
     check_writable(json_file)
-    folder = make_folder(run_dir) if run_dir else run_folder.new_run_folder(config.name)
+    if run_dir:
+        make_folder(run_dir)
+    import_tensorflow()
+    from irnet_keras.training.loop import load_training_data
+    from irnet_keras.training.loop import train as run
+
+    place = str(data_dir) if data_dir else None
+    data = load_training_data(config, place)  # before a folder is made for nothing
+    folder = run_dir or run_folder.new_run_folder(config.name)
     log(f"run folder: {folder}")
     if not (folder / run_folder.CONFIG).exists():
         run_folder.write_config(folder, config)
-    import_tensorflow()
-    from irnet_keras.training.loop import train as run
-
-    summary = run(
-        config, folder, resume=resume, data_dir=str(data_dir) if data_dir else None, log=log
-    )
+    summary = run(config, folder, resume=resume, data_dir=place, data=data, log=log)
     if not write_json(json_file, summary):
         for key, value in summary.items():
             print(f"{key}: {value}")

@@ -31,7 +31,12 @@ def training_batches(
 
     Yields:
         float32 images ``(batch_size, height, width, channels)`` and their labels.
+
+    Raises:
+        ValueError: ``batch_size`` out of range.
     """
+    if not 1 <= batch_size <= len(labels):
+        raise ValueError(f"batch_size must be in 1..{len(labels)}, got {batch_size}")
     epoch = first_epoch
     while True:
         rng = np.random.default_rng([seed, epoch])

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,28 @@ def default_data_dir() -> Path:
     return Path(folder).expanduser()
 
 
+def cifar10_builder(folder: Path) -> Any:
+    """TFDS's builder for a data folder.
+
+    Raises:
+        UsageError: the data set there is damaged.
+    """
+    import tensorflow_datasets as tfds
+
+    try:
+        return tfds.builder("cifar10", data_dir=str(folder))
+    except Exception as error:
+        raise _damaged(folder, folder / "cifar10", error) from error
+
+
+def _damaged(folder: Path, data_set: object, error: Exception) -> UsageError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    return UsageError(
+        f"CIFAR-10 in {folder} cannot be read ({reason}); delete {data_set} and run: "
+        f"irnet data prepare cifar10 --data-dir {folder}"
+    )
+
+
 def load_cifar10(split: str, data_dir: str | os.PathLike[str] | None = None) -> LabelledImages:
     """All images of a split, in TFDS's order (which is the same on every machine).
 
@@ -59,15 +82,14 @@ def load_cifar10(split: str, data_dir: str | os.PathLike[str] | None = None) -> 
     Raises:
         UsageError: the data set is not there, is damaged, or the split is unknown.
     """
+    folder = Path(data_dir) if data_dir is not None else default_data_dir()
+    builder = cifar10_builder(folder)
+    if not (Path(builder.data_dir) / "dataset_info.json").exists():
+        raise UsageError(
+            f"CIFAR-10 is not in {folder}; run: irnet data prepare cifar10 --data-dir {folder}"
+        )
     import tensorflow_datasets as tfds
 
-    import irnet_keras  # noqa: F401
-
-    folder = Path(data_dir) if data_dir is not None else default_data_dir()
-    prepare = f"run: irnet data prepare cifar10 --data-dir {folder}"
-    builder = tfds.builder("cifar10", data_dir=str(folder))
-    if not (Path(builder.data_dir) / "dataset_info.json").exists():
-        raise UsageError(f"CIFAR-10 is not in {folder}; {prepare}")
     try:
         data = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1, shuffle_files=False))
     except (ValueError, KeyError) as error:
@@ -76,11 +98,7 @@ def load_cifar10(split: str, data_dir: str | os.PathLike[str] | None = None) -> 
             f"split {split!r} of CIFAR-10: {reason}; accepted: train, test or a slice of them"
         ) from error
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UsageError(
-            f"CIFAR-10 in {folder} cannot be read ({reason}); delete "
-            f"{builder.data_dir} and {prepare}"
-        ) from error
+        raise _damaged(folder, builder.data_dir, error) from error
     return LabelledImages(np.asarray(data["image"]), np.asarray(data["label"]).astype(np.int64))
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -16,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
-from irnet_keras.data.cifar10 import LABELS, default_data_dir
+from irnet_keras.data.cifar10 import LABELS, cifar10_builder, default_data_dir
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
 
@@ -56,15 +56,11 @@ def prepare_cifar10(
     Raises:
         UsageError: unknown source, unwritable folder, failed or corrupted download.
     """
-    import tensorflow_datasets as tfds
-
-    import irnet_keras  # noqa: F401
-
     if source not in SOURCES:
         raise UsageError(f"--source must be one of {', '.join(SOURCES)}, got {source!r}")
     folder = make_folder(Path(data_dir) if data_dir is not None else default_data_dir())
     _remove_abandoned(folder)
-    builder = tfds.builder("cifar10", data_dir=str(folder))
+    builder = cifar10_builder(folder)
     done = Path(builder.data_dir)
     if done.exists():
         _check_complete(builder)
@@ -78,8 +74,7 @@ def prepare_cifar10(
             log(f"source {name} ...")
             with _scratch(folder) as scratch:
                 fetch(scratch, log)
-                done.parent.mkdir(parents=True, exist_ok=True)
-                (scratch / "tfds" / done.relative_to(folder)).rename(done)
+                _move(scratch / "tfds" / done.relative_to(folder), done)
         except UsageError as error:
             if source == name:
                 raise
@@ -147,6 +142,16 @@ def write_from_archive(
     if digest != sha512:
         raise UsageError(f"{archive.name} is corrupted: sha512 {digest}, expected {sha512}")
     log("converting to the original batch files ...")
+    try:
+        _convert_archive(archive, scratch)
+        log("writing TFDS records ...")
+        builder = _local_builder(scratch / "tfds", scratch)
+        _quietly(lambda: builder.download_and_prepare(download_dir=str(scratch / "download")))
+    except (OSError, tarfile.TarError) as error:
+        raise UsageError(f"cannot write into {scratch.parent}: {_first_line(error)}") from error
+
+
+def _convert_archive(archive: Path, scratch: Path) -> None:
     batches = scratch / "cifar-10-batches-bin"
     batches.mkdir()
     with tarfile.open(archive) as tar:
@@ -157,12 +162,6 @@ def write_from_archive(
             _write_batch(tar, f"{name}.png", labels, batches / f"{name}.bin")
         _write_batch(tar, "test_batch.png", test_labels, batches / "test_batch.bin")
     (batches / "batches.meta.txt").write_text("\n".join(LABELS) + "\n")
-    log("writing TFDS records ...")
-    builder = _local_builder(scratch / "tfds", scratch)
-    try:
-        _quietly(lambda: builder.download_and_prepare(download_dir=str(scratch / "download")))
-    except OSError as error:
-        raise UsageError(f"cannot write into {scratch.parent}: {_first_line(error)}") from error
 
 
 def _member(tar: tarfile.TarFile, name: str) -> Any:
@@ -242,16 +241,33 @@ def _check_complete(builder: Any) -> None:
         )
 
 
+def _move(source: Path, done: Path) -> None:
+    """Put the finished data set in its place, unless another process was faster."""
+    try:
+        done.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(done)
+    except OSError as error:
+        if not (done / "dataset_info.json").exists():
+            raise UsageError(f"cannot write {done}: {error.strerror}") from error
+
+
 @contextlib.contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside the data, removed in every case."""
-    with tempfile.TemporaryDirectory(prefix=f"{_SCRATCH}{os.getpid()}-", dir=folder) as name:
+    """A temporary folder beside the data, removed in every case, locked while in use."""
+    with (
+        tempfile.TemporaryDirectory(prefix=_SCRATCH, dir=folder) as name,
+        (Path(name) / "lock").open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield Path(name)
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Delete temporary folders of processes that no longer exist."""
+    """Delete temporary folders whose process no longer holds their lock."""
     for path in folder.glob(f"{_SCRATCH}*"):
-        pid = path.name.removeprefix(_SCRATCH).partition("-")[0]
-        if pid.isdigit() and not psutil.pid_exists(int(pid)):
-            shutil.rmtree(path, ignore_errors=True)
+        try:
+            with (path / "lock").open("r+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+        except OSError:  # in use, or being made or removed right now
+            continue

@@ -3,8 +3,6 @@
 import larq as lq
 import tensorflow as tf
 
-import irnet_keras  # noqa: F401
-
 
 @lq.utils.register_keras_custom_object
 class Hardtanh(tf.keras.layers.Layer):  # type: ignore[misc]

@@ -5,8 +5,6 @@ from typing import Any
 import larq as lq
 import tensorflow as tf
 
-import irnet_keras  # noqa: F401
-
 
 @lq.utils.register_keras_custom_object
 class OptionAShortcut(tf.keras.layers.Layer):  # type: ignore[misc]

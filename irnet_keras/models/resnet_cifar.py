@@ -10,7 +10,6 @@ from typing import Any
 import larq as lq
 import tensorflow as tf
 
-import irnet_keras  # noqa: F401
 from irnet_keras.layers import Hardtanh, OptionAShortcut
 from irnet_keras.quantizers import EDESign, LibraPB
 

@@ -81,6 +81,9 @@ def _saved_model(path: Path, spec: str) -> ResolvedModel:
 
     if not (path / "saved_model.pb").is_file():
         raise UsageError(f"folder {path} is not a SavedModel: it has no saved_model.pb")
+    metadata = path / "keras_metadata.pb"
+    if metadata.is_file() and b'"class_name": "Lambda"' in metadata.read_bytes():
+        raise UsageError(f"{path} holds a Lambda layer, whose stored code is not run; replace it")
     try:
         model = tf.keras.models.load_model(str(path), compile=False)
     except (OSError, ValueError, TypeError) as error:

@@ -6,8 +6,6 @@ import larq as lq
 import tensorflow as tf
 from tf_keras.src.engine import base_layer_utils
 
-import irnet_keras  # noqa: F401  (selects Keras 2 before TensorFlow loads)
-
 
 def ede_derivative(x: tf.Tensor, t: tf.Tensor) -> tf.Tensor:
     """``k * t * (1 - tanh(t * x)**2)`` with ``k = max(1 / t, 1)``; shape and dtype of ``x``.

@@ -6,7 +6,6 @@ from typing import Any
 import larq as lq
 import tensorflow as tf
 
-import irnet_keras  # noqa: F401
 from irnet_keras.quantizers.ede import EDEQuantizer, ede_sign
 
 _LN2 = 0.6931471805599453

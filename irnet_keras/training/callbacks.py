@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import irnet_keras  # noqa: F401
 from irnet_keras.errors import CheckFailed
 from irnet_keras.quantizers.ede import EDEQuantizer
 from irnet_keras.quantizers.libra_pb import LibraPB, constant_filters

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import irnet_keras  # noqa: F401
 from irnet_keras.errors import UsageError
 from irnet_keras.models.weights import (
     assign_arrays,
@@ -47,7 +46,7 @@ def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
         epoch = int(state["epoch"])
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} is corrupted: it holds no training state") from error
-    return {**state, "epoch": epoch}
+    return {"epoch": epoch, "best": state.get("best"), "best_epoch": state.get("best_epoch")}
 
 
 def has_checkpoint(folder: str | os.PathLike[str]) -> bool:
@@ -64,6 +63,7 @@ class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         folder: run folder.
         metadata: stored with the weights (JSON text values).
+        epoch: epochs completed so far.
         best: best validation accuracy so far (resume), or None.
         best_epoch: its epoch, 1-based.
     """
@@ -72,12 +72,13 @@ class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
         self,
         folder: Path,
         metadata: dict[str, str],
+        epoch: int = 0,
         best: float | None = None,
         best_epoch: int | None = None,
     ) -> None:
         super().__init__()
         self.folder, self.metadata = folder, metadata
-        self.best, self.best_epoch = best, best_epoch
+        self.epoch, self.best, self.best_epoch = epoch, best, best_epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         accuracy = (logs or {}).get("val_accuracy")
@@ -86,5 +87,6 @@ class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
             self.best, self.best_epoch = float(accuracy), epoch + 1
             save_weights(self.model, self.folder / BEST, metadata)
         save_weights(self.model, self.folder / LAST, metadata)
-        state = {"epoch": epoch + 1, "best": self.best, "best_epoch": self.best_epoch}
+        self.epoch = epoch + 1
+        state = {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch}
         save_checkpoint(self.folder, self.model, state)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-import irnet_keras  # noqa: F401
 from irnet_keras.data.batches import training_batches
 from irnet_keras.data.cifar10 import LabelledImages, load_cifar10, load_train_validation
 from irnet_keras.data.preprocessing import preprocess
@@ -46,7 +45,7 @@ class WarmupCosine(tf.keras.callbacks.Callback):  # type: ignore[misc]
     def __init__(self, config: TrainConfig, steps_per_epoch: int) -> None:
         super().__init__()
         self._total = config.epochs * steps_per_epoch
-        self._warmup = round(config.warmup_epochs * steps_per_epoch)
+        self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total - 1)
         self._peak = config.learning_rate
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -57,18 +56,6 @@ class WarmupCosine(tf.keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
             logs["learning_rate"] = float(self.model.optimizer.learning_rate.numpy())
-
-
-class StopAfter(tf.keras.callbacks.Callback):  # type: ignore[misc]
-    """Ask ``fit`` to stop at the end of the epoch in which ``seconds`` have passed."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self._end = time.monotonic() + seconds
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if time.monotonic() > self._end:
-            self.model.stop_training = True
 
 
 def compile_model(config: TrainConfig) -> tf.keras.Model:
@@ -160,6 +147,28 @@ def keras_accuracy(model: tf.keras.Model, data: LabelledImages) -> float:
     return correct / len(data)
 
 
+def schedule_callbacks(
+    config: TrainConfig, model: tf.keras.Model, steps: int, log: Log
+) -> list[tf.keras.callbacks.Callback]:
+    """Learning rate, EDE, NaN stop and dead filters: what acts on or watches the training."""
+    ede = EDEScheduler(
+        config.ede_t_min, config.ede_t_max, config.ede_update, config.epochs, steps_per_epoch=steps
+    )
+    return [
+        WarmupCosine(config, steps),
+        *([ede] if find_quantizers(model) else []),
+        StopOnNaN(),
+        ReportDeadFilters(log),
+    ]
+
+
+def load_training_data(
+    config: TrainConfig, data_dir: str | None = None
+) -> tuple[LabelledImages, LabelledImages]:
+    """Training and validation images of a recipe."""
+    return load_train_validation(config.validation_images, data_dir, config.train_images)
+
+
 def train(
     config: TrainConfig,
     folder: Path,
@@ -167,7 +176,6 @@ def train(
     resume: bool = False,
     data_dir: str | None = None,
     data: tuple[LabelledImages, LabelledImages] | None = None,
-    max_seconds: float | None = None,
     score_test: bool = True,
     log: Log = lambda line: None,
 ) -> dict[str, Any]:
@@ -177,10 +185,9 @@ def train(
         config: the recipe, overrides applied.
         folder: existing run folder; without ``resume`` it must hold no checkpoint.
         resume: continue from the folder's checkpoint, or from the beginning if the run ended
-            before its first one.
+            before its first one. ``config`` must equal the run's, except for ``epochs``.
         data_dir: TFDS data folder.
         data: (train, validation) images instead of the data set of the recipe.
-        max_seconds: stop after the epoch in which so many seconds have passed.
         score_test: score last and best weights on the test split at the end.
         log: receives warnings and progress lines.
 
@@ -188,48 +195,43 @@ def train(
         The summary, also written to ``summary.json``.
 
     Raises:
-        UsageError: checkpoint present without ``resume``, or damaged; data missing.
+        UsageError: checkpoint present without ``resume``, damaged, or of another
+            configuration; data missing or fewer than a batch.
         CheckFailed: the loss became NaN or Inf.
     """
     if has_checkpoint(folder) and not resume:
         raise UsageError(f"{folder} already holds a checkpoint; pass --resume or another --run-dir")
+    if resume and (folder / run_folder.CONFIG).exists():
+        _check_same_run(run_folder.read_config(folder), config)
+    training, validation = data or load_training_data(config, data_dir)
+    steps = len(training) // config.batch_size
+    if steps < 1:
+        raise UsageError(
+            f"batch_size must be at most the {len(training)} training images, "
+            f"got {config.batch_size}"
+        )
     with contextlib.suppress(RuntimeError):  # already on, or set for this process
         tf.config.experimental.enable_op_determinism()
     model = compile_model(config)
     state: dict[str, Any] = {"epoch": 0, "best": None, "best_epoch": None}
     if has_checkpoint(folder):
         state = load_checkpoint(folder, model)
+        if state["epoch"] > config.epochs:
+            raise UsageError(
+                f"epochs must be at least {state['epoch']}, the epochs already trained in "
+                f"{folder}; got {config.epochs}"
+            )
         log(f"resuming after epoch {state['epoch']} of {config.epochs}")
     elif resume:
         log(f"{folder} holds no checkpoint yet: starting from the beginning")
+    run_folder.remove_temporary_files(folder)
     run_folder.truncate_metrics(folder, state["epoch"])
-    training, validation = data or load_train_validation(
-        config.validation_images, data_dir, config.train_images
-    )
     run_folder.write_config(folder, config)
     run_folder.append_environment(folder)
 
-    steps = len(training) // config.batch_size
     progress = Progress(config.epochs, steps, config.batch_size)
     metadata = {"recipe": config.name, "config": config.model_dump_json()}
-    checkpoint = RunCheckpoint(folder, metadata, state["best"], state["best_epoch"])
-    callbacks = [
-        WarmupCosine(config, steps),
-        *(
-            [EDEScheduler(config.ede_t_min, config.ede_t_max, config.ede_update)]
-            if find_quantizers(model)
-            else []
-        ),
-        StopOnNaN(),
-        ReportDeadFilters(log),
-        tf.keras.callbacks.TensorBoard(
-            str(folder / "tensorboard"), write_graph=False, profile_batch=0
-        ),
-        tf.keras.callbacks.CSVLogger(str(folder / run_folder.METRICS), append=True),
-        *([StopAfter(max_seconds)] if max_seconds is not None else []),
-        progress,
-        checkpoint,
-    ]
+    checkpoint = RunCheckpoint(folder, metadata, **state)
     begun = time.monotonic()
     if state["epoch"] < config.epochs:
         try:
@@ -239,14 +241,22 @@ def train(
                 epochs=config.epochs,
                 steps_per_epoch=steps,
                 validation_data=eval_dataset(validation) if len(validation) else None,
-                callbacks=callbacks,
+                callbacks=[
+                    *schedule_callbacks(config, model, steps, log),
+                    tf.keras.callbacks.TensorBoard(
+                        str(folder / "tensorboard"), write_graph=False, profile_batch=0
+                    ),
+                    tf.keras.callbacks.CSVLogger(str(folder / run_folder.METRICS), append=True),
+                    progress,
+                    checkpoint,
+                ],
                 verbose=0,
             )
         finally:
             progress.close()
     summary: dict[str, Any] = {
         "recipe": config.name,
-        "epochs": int(model.optimizer.iterations) // steps,
+        "epochs": checkpoint.epoch,
         "best_epoch": checkpoint.best_epoch,
         "best_validation_accuracy": checkpoint.best,
         "seconds_this_process": round(time.monotonic() - begun, 1),
@@ -260,3 +270,15 @@ def train(
                 summary[f"test_accuracy_{key}"] = keras_accuracy(model, test)
     atomic_write(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
     return summary
+
+
+def _check_same_run(stored: TrainConfig, config: TrainConfig) -> None:
+    """A resumed run keeps its settings; only its length may change."""
+    before, after = stored.model_dump(), config.model_dump()
+    changed = [k for k in before if before[k] != after[k] and k not in ("epochs", "warmup_epochs")]
+    if changed:
+        key = changed[0]
+        raise UsageError(
+            f"a resumed run keeps its settings (only epochs may change): {key} is "
+            f"{before[key]!r} in the run, got {after[key]!r}"
+        )

@@ -94,18 +94,18 @@ def environment() -> dict[str, Any]:
 
 def git_revision() -> str | None:
     """Revision of the source this code runs from, ``-dirty`` if changed; None outside git."""
-    here = Path(__file__).parent
+    here = Path(__file__)
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(here.parent), *words]
+        answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+        return answer.stdout.strip()
+
     try:
-        answer = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=40"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        )
+        git("ls-files", "--error-unmatch", here.name)  # installed inside another repository?
+        return git("describe", "--always", "--dirty", "--abbrev=40") or None
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip() or None
 
 
 def append_environment(folder: Path) -> None:
@@ -115,6 +115,12 @@ def append_environment(folder: Path) -> None:
     if path.exists():
         entries = json.loads(path.read_text())
     atomic_write(path, json.dumps([*entries, environment()], indent=2) + "\n")
+
+
+def remove_temporary_files(folder: Path) -> None:
+    """Delete what a process killed while writing left behind."""
+    for path in folder.glob(".*.tmp*"):
+        path.unlink(missing_ok=True)
 
 
 def truncate_metrics(folder: Path, epochs: int) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from irnet_keras.recipes import get_recipe
+
 # command, what the line must contain; {tmp} is a folder with the files made below
 CASES = [
     ("train nope", "unknown recipe 'nope'; accepted: resnet20-w1a1-cifar10-short"),
@@ -23,6 +25,12 @@ CASES = [
         "CIFAR-10 is not in {tmp}/empty; run: irnet data prepare cifar10",
     ),
     ("train resnet20-w1a1-cifar10-short --run-dir {tmp}/file/x", "cannot create folder"),
+    ("eval resnet20-w1a1-cifar10 --data cifar10 --data-dir {tmp}/damaged", "cannot be read"),
+    ("data prepare cifar10 --data-dir {tmp}/damaged", "cannot be read"),
+    (
+        "train resnet20-w1a1-cifar10-short --resume --run-dir {tmp}/other",
+        "{tmp}/other is a run of resnet20-w1a1-cifar10-paper, not of",
+    ),
     ("data prepare imagenet", "unknown data set 'imagenet'; accepted: cifar10"),
     ("data prepare cifar10 --source web", "--source must be one of auto, tfds, npm, got 'web'"),
     ("data prepare cifar10 --data-dir {tmp}/file", "cannot create folder {tmp}/file"),
@@ -47,20 +55,25 @@ CASES = [
     ("report {tmp}/file -o {tmp}/r.html", "{tmp}/file"),
     ("report {tmp}/missing.json -o {tmp}/r.html", "{tmp}/missing.json"),
     ("quickstart --out {tmp}/file", "cannot create folder {tmp}/file"),
-    ("quickstart --out {tmp}/q --train-seconds 1", "--train-seconds must be at least 10, got 1"),
+    ("quickstart --out {tmp}/q --train-seconds 1", "--train-seconds must be at least 10"),
+    ("quickstart --out {tmp}/q --train-seconds nan", "at most 1000000, got nan"),
     ("models --json {tmp}/no/x.json", "{tmp}/no"),
     ("frobnicate", "No such command 'frobnicate'"),
     ("models --colour", "No such option: --colour"),
 ]
 
 
-def irnet(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def irnet(
+    *words: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "irnet_cli", *words],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
+        cwd=cwd,
+        timeout=300,
     )
 
 
@@ -74,13 +87,19 @@ def tmp(tmp_path: Path) -> Path:
     (tmp_path / "eight.tflite").write_bytes(b"\x08\0\0\0TFL3")
     (tmp_path / "bad.safetensors").write_bytes(b"\xff" * 100)
     (tmp_path / "empty").mkdir()
+    damaged = tmp_path / "damaged" / "cifar10" / "3.0.2"
+    damaged.mkdir(parents=True)
+    (damaged / "dataset_info.json").write_text("garbage")
+    (tmp_path / "other").mkdir()
+    config = get_recipe("resnet20-w1a1-cifar10-paper").model_dump_json()
+    (tmp_path / "other" / "config.json").write_text(config)
     return tmp_path
 
 
 @pytest.mark.parametrize(("command", "message"), CASES)
 def test_one_line_and_status_two(tmp, command, message):
     before = contents(tmp)
-    out = irnet(*command.format(tmp=tmp).split())
+    out = irnet(*command.format(tmp=tmp).split(), cwd=tmp)
     errors = [line for line in out.stderr.splitlines() if line.startswith("irnet: error: ")]
     assert out.returncode == 2, out.stderr
     assert len(errors) == 1

@@ -73,6 +73,12 @@ def test_batches_are_a_function_of_seed_and_epoch(rng):
     assert any((a[1] != b[1]).any() for a, b in zip(whole, take(0, 12, seed=4), strict=True))
 
 
+def test_batch_larger_than_the_data_is_refused():
+    stream = training_batches(np.zeros((3, 8, 8, 3), np.uint8), np.zeros(3), batch_size=4, seed=0)
+    with pytest.raises(ValueError, match=r"batch_size must be in 1\.\.3, got 4"):
+        next(stream)
+
+
 def test_sample_is_balanced_and_real():
     sample = load_sample()
     assert sample.test.images.shape == (1000, 32, 32, 3)

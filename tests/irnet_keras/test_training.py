@@ -14,25 +14,37 @@ import pytest
 from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import CheckFailed, UsageError
 from irnet_keras.models.weights import load_arrays
-from irnet_keras.recipes import get_recipe
+from irnet_keras.recipes import RECIPES, get_recipe
 from irnet_keras.training.checkpoint import BEST, CHECKPOINT, LAST
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.loop import train
-from irnet_keras.training.run_folder import latest_run_folder, new_run_folder
+from irnet_keras.training.run_folder import latest_run_folder, new_run_folder, read_config
 
+EPOCHS = 12
 SCRIPT = """
-import sys
+import os, signal, sys
 from pathlib import Path
 from irnet_keras.data.sample import load_sample
 from irnet_keras.recipes import get_recipe
 from irnet_keras.training.loop import train
 
+if kill_at := int(sys.argv[3]):  # the n-th time a file is about to take its place
+    fsync, calls = os.fsync, iter(range(1, 10**6))
+    def count(fd):
+        if next(calls) == kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        fsync(fd)
+    os.fsync = count
 sample = load_sample()
 config = get_recipe("resnet20-w1a1-cifar10-short").with_overrides(dict(
-    epochs=int(sys.argv[2]), batch_size=16, learning_rate=0.01, validation_images=32, seed=5))
-train(config, Path(sys.argv[1]), resume=sys.argv[3] == "resume", score_test=False,
+    epochs=12, batch_size=16, learning_rate=0.01, validation_images=32, seed=5))
+train(config, Path(sys.argv[1]), resume=sys.argv[2] == "resume", score_test=False,
       data=(sample.calibration[:64], sample.calibration[64:96]))
 """
+
+
+def command(folder: Path, start: str, kill_at: int = 0) -> list[str]:
+    return [sys.executable, "-c", SCRIPT, str(folder), start, str(kill_at)]
 
 
 def small(**overrides: object) -> TrainConfig:
@@ -47,9 +59,9 @@ def data():
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """An uninterrupted run of 4 epochs in its own process."""
+    """An uninterrupted run in its own process."""
     folder = tmp_path_factory.mktemp("whole")
-    subprocess.run([sys.executable, "-c", SCRIPT, str(folder), "4", "new"], check=True)
+    subprocess.run(command(folder, "new"), check=True)
     return folder
 
 
@@ -59,17 +71,17 @@ def test_run_folder_holds_what_is_promised(finished):
     (environment,) = json.loads((finished / "environment.json").read_text())
     assert {"command", "packages", "git_revision", "python"} <= set(environment)
     rows = (finished / "metrics.csv").read_text().splitlines()
-    assert len(rows) == 5
+    assert len(rows) == EPOCHS + 1
     assert {"loss", "accuracy", "val_accuracy", "ede_t", "learning_rate"} <= set(rows[0].split(","))
     assert list((finished / "tensorboard").rglob("events.*"))
     for name in (LAST, BEST, CHECKPOINT):
         load_arrays(finished / name)
-    assert json.loads((finished / "summary.json").read_text())["epochs"] == 4
+    assert json.loads((finished / "summary.json").read_text())["epochs"] == EPOCHS
 
 
 @pytest.mark.slow
 def test_killed_and_resumed_run_ends_in_the_same_weights(finished, tmp_path, rng):
-    process = subprocess.Popen([sys.executable, "-c", SCRIPT, str(tmp_path), "4", "new"])
+    process = subprocess.Popen(command(tmp_path, "new"))
     deadline = time.monotonic() + 300
     while not (tmp_path / CHECKPOINT).exists():
         assert process.poll() is None, "ended before its first checkpoint"
@@ -79,21 +91,73 @@ def test_killed_and_resumed_run_ends_in_the_same_weights(finished, tmp_path, rng
     process.send_signal(signal.SIGKILL)
     process.wait()
     epochs_before = json.loads(load_arrays(tmp_path / CHECKPOINT)[1]["state"])["epoch"]
-    assert 1 <= epochs_before < 4
-    subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path), "4", "resume"], check=True)
+    assert 1 <= epochs_before < EPOCHS
+    subprocess.run(command(tmp_path, "resume"), check=True)
+    assert_same_run(finished, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kill_at", [1, 5, 9, 10])
+def test_run_killed_while_it_writes_ends_in_the_same_weights(finished, tmp_path, kill_at):
+    # A file is synced before it takes its place, its folder afterwards: 1 configuration,
+    # 5 best weights, 9 checkpoint; 10 is right behind the checkpoint.
+    process = subprocess.run(command(tmp_path, "new", kill_at))
+    assert process.returncode == -signal.SIGKILL
+    assert bool(list(tmp_path.glob(".*.tmp*"))) == (kill_at != 10)
+    subprocess.run(command(tmp_path, "resume"), check=True)
+    assert not list(tmp_path.glob(".*.tmp*"))
+    assert_same_run(finished, tmp_path)
+
+
+def assert_same_run(expected_run: Path, run: Path) -> None:
     for name in (LAST, BEST, CHECKPOINT):
-        expected, got = load_arrays(finished / name)[0], load_arrays(tmp_path / name)[0]
+        expected, got = load_arrays(expected_run / name)[0], load_arrays(run / name)[0]
         assert expected.keys() == got.keys()
         for key, value in expected.items():
             np.testing.assert_array_equal(got[key], value, err_msg=f"{name}: {key}")
-    assert (tmp_path / "metrics.csv").read_text() == (finished / "metrics.csv").read_text()
+    assert (run / "metrics.csv").read_text() == (expected_run / "metrics.csv").read_text()
 
 
 def test_finished_run_resumes_to_nothing(finished):
     before = (finished / CHECKPOINT).read_bytes()
-    summary = train(small(epochs=4), finished, resume=True, data=data(), score_test=False)
-    assert summary["epochs"] == 4
+    config = read_config(finished)
+    summary = train(config, finished, resume=True, data=data(), score_test=False)
+    assert summary["epochs"] == EPOCHS
     assert (finished / CHECKPOINT).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed": 9}, r"a resumed run keeps its settings .*: seed is 5 in the run, got 9"),
+        ({"batch_size": 32}, r"batch_size is 16 in the run, got 32"),
+        ({"epochs": 3}, r"epochs must be at least 12, the epochs already trained"),
+    ],
+)
+def test_resume_with_other_settings_is_refused(finished, changes, message):
+    before = (finished / "config.json").read_bytes()
+    config = read_config(finished).with_overrides(changes)
+    with pytest.raises(UsageError, match=message):
+        train(config, finished, resume=True, data=data(), score_test=False)
+    assert (finished / "config.json").read_bytes() == before
+
+
+def test_batch_larger_than_the_data_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="batch_size must be at most the 64 training images"):
+        train(small(batch_size=100), tmp_path, data=data(), score_test=False)
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_recipe_trains_two_steps(name, tmp_path):
+    config = get_recipe(name).with_overrides({"epochs": 1, "batch_size": 32})
+    summary = train(config, tmp_path, data=data(), score_test=False)
+    assert summary["epochs"] == 1
+    arrays, metadata = load_arrays(tmp_path / LAST)
+    assert metadata["recipe"] == name
+    assert all(np.isfinite(a).all() for a in arrays.values())
+    t = [a for key, a in arrays.items() if key.endswith("_t:0")]
+    assert {float(a) for a in t} <= {np.float32(config.ede_t_max)}  # reached at the last step
+    assert len(t) == {"w1a1": 36, "w1a32": 18, "float32": 0}[config.precision]
 
 
 def test_existing_checkpoint_is_not_overwritten(finished):
