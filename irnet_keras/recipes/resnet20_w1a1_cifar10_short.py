@@ -1,8 +1,8 @@
 """ResNet-20 w1a1 on CIFAR-10 in 30 epochs.
 
-Source: IR-Net (CVPR 2020) with a schedule for short runs: Adam instead of SGD, EDE up to
-t = 2 instead of 10, inner batch-norm scales starting at 0.25 (chosen on the validation split,
-see docs/explanation/training.md).
+Source: IR-Net (CVPR 2020) with a schedule for short runs: Adam instead of SGD and inner
+batch-norm scales starting at 0.25 (both chosen on the validation split), EDE up to t = 2 instead
+of 10; see docs/explanation/training.md.
 
 Command: irnet train resnet20-w1a1-cifar10-short
 """
