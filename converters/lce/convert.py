@@ -44,7 +44,8 @@ def convert(model: Any, log: Callable[[str], None] = lambda line: None) -> Conve
     data = _run_converter(model, log)
     graph = read_graph(data)
     check_binary(graph, convs)
-    log(f"{len(convs)} of {len(convs)} binary convolutions became {BCONV}")
+    if convs:
+        log(f"{len(convs)} of {len(convs)} binary convolutions became {BCONV}")
     return Conversion(data, tuple(conv.name for conv in convs))
 
 

@@ -65,6 +65,7 @@ class _Weights:
     first: tuple[int, int, int, int] | None
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is counted
 def check_layer(graph: Graph, match: Match, values: Values) -> LayerReport:
     """One binary convolution: weights, then outputs against the exact reference.
 
@@ -124,15 +125,17 @@ def _check_weights(graph: Graph, match: Match, bitpacked: bool) -> _Weights:
 def _compare_floats(
     affine: Affine, expected: NDArray[np.float64], actual: NDArray[Any]
 ) -> dict[str, Any]:
-    error = np.abs(actual.astype(np.float64) - expected)
-    error = np.where(np.isfinite(actual), error, np.inf)
-    tolerance = output_tolerance(affine, expected)
+    finite = np.isfinite(actual) & np.isfinite(expected)
+    # JSON knows neither NaN nor infinity
+    error = np.where(finite, np.abs(actual.astype(np.float64) - expected), np.finfo(float).max)
+    tolerance = np.where(finite, output_tolerance(affine, expected), 0.0)
     worst = np.unravel_index(int(np.argmax(error - tolerance)), error.shape)
     return {
-        "worst_error": min(float(error[worst]), float(np.finfo(np.float64).max)),
+        "worst_error": float(error[worst]),
         "worst_index": tuple(int(i) for i in worst),
         "tolerance": float(tolerance[worst]),
-        "violations": int((error > tolerance).sum()),
+        "violations": int((~(error <= tolerance)).sum()),
+        "non_finite": int((~finite).sum()),
         "num_outputs": error.size,
     }
 
@@ -141,15 +144,17 @@ def _compare_bits(
     affine: Affine, expected: NDArray[np.float64], actual: NDArray[Any]
 ) -> dict[str, Any]:
     """Exact but for ties: a threshold computed in float32 may fall either side of a 0."""
-    wrong = unpack_bits(actual, expected.shape[-1]) != (expected < 0)
+    finite = np.isfinite(expected)
+    wrong = (unpack_bits(actual, expected.shape[-1]) != (expected < 0)) | ~finite
     tie = wrong & (np.abs(expected) <= output_tolerance(affine, expected))
     places = np.argwhere(wrong & ~tie)
     stray = int(count_bits(actual).sum()) - int(unpack_bits(actual, expected.shape[-1]).sum())
     return {
-        "worst_error": float(np.abs(expected[wrong]).max(initial=0.0)),
+        "worst_error": float(np.abs(expected[wrong & finite]).max(initial=0.0)),
         "worst_index": tuple(int(i) for i in places[0]) if len(places) else None,
-        "tolerance": float(affine.tolerance.max()),
+        "tolerance": float(affine.tolerance[np.isfinite(affine.tolerance)].max(initial=0.0)),
         "violations": len(places) + stray,
+        "non_finite": int((~finite).sum()),
         "ties": int(tie.sum()),
         "num_outputs": expected.size,
     }

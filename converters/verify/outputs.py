@@ -27,14 +27,16 @@ def compare_outputs(
         labels: classes ``(n,)``.
         reference: logits the file's should be close to, or None.
     """
-    classes, file_classes = keras.argmax(axis=1), file.argmax(axis=1)
+    # different, and no class: an image without an answer is neither right nor in agreement
+    classes, file_classes = _answers(keras, -1), _answers(file, -2)
     right, file_right = classes == labels, file_classes == labels
     relative = LOGIT_TOLERANCES.get(kind)
     worst, tolerance = None, None
     if relative is not None and reference is not None:
-        error = np.abs(reference.astype(np.float64) - file)
+        with np.errstate(invalid="ignore"):
+            error = np.abs(reference.astype(np.float64) - file)
         worst = float(np.where(np.isfinite(error), error, np.finfo(np.float64).max).max())
-        tolerance = relative * float(np.abs(reference).max())
+        tolerance = relative * float(np.abs(reference[np.isfinite(reference)]).max(initial=0.0))
     return OutputReport(
         num_images=len(labels),
         agreement=float((classes == file_classes).mean()),
@@ -43,29 +45,54 @@ def compare_outputs(
         changed=int((right != file_right).sum()),
         worst_logit_error=worst,
         logit_tolerance=tolerance,
+        keras_non_finite=_non_finite(keras),
+        file_non_finite=_non_finite(file),
+        reference_non_finite=0 if reference is None else _non_finite(reference),
     )
+
+
+def _answers(logits: NDArray[np.float32], missing: int) -> NDArray[np.int64]:
+    """Class of each image, ``missing`` where a logit is NaN or infinite."""
+    return np.where(np.isfinite(logits).all(axis=1), logits.argmax(axis=1), missing)
+
+
+def _non_finite(logits: NDArray[np.float32]) -> int:
+    return int((~np.isfinite(logits)).sum())
 
 
 def output_reasons(kind: Kind, report: OutputReport, limits: Limits) -> list[str]:
     """Why the comparison fails, empty when it passes."""
-    reasons = []
+    reasons = [
+        f"{count} logits of {whose} are NaN or infinite"
+        for whose, count in [
+            ("Keras", report.keras_non_finite),
+            ("the file", report.file_non_finite),
+            ("Keras given the file's signs", report.reference_non_finite if kind == "lce" else 0),
+        ]
+        if count
+    ]
     worst, tolerance = report.worst_logit_error, report.logit_tolerance
     compared = worst is not None and tolerance is not None
-    if worst is not None and tolerance is not None and worst > tolerance:
+    if worst is not None and tolerance is not None and not (worst <= tolerance):
         given = " when Keras is given the file's signs" if kind == "lce" else ""
         reasons.append(f"logits differ by {worst:.3g}{given}, at most {tolerance:.3g} allowed")
     if report.num_images >= limits.min_accuracy_images:
         points = limits.int8_accuracy_points if kind == "int8" else limits.max_accuracy_points
-        # in whole images: accuracies are not exact in binary
+        # in whole images, rounded: accuracies and points are not exact in binary
         difference = round(abs(report.keras_accuracy - report.file_accuracy) * report.num_images)
-        if difference > max(points / 100 * report.num_images, 2 * report.changed**0.5):
+        allowed = round(points * report.num_images / 100, 6)
+        strict = kind != "int8" and report.num_images >= limits.strict_accuracy_images
+        if not strict:
+            allowed = max(allowed, 2 * report.changed**0.5)
+        if not (difference <= allowed):
             reasons.append(
-                f"accuracy {report.file_accuracy:.2%}, Keras {report.keras_accuracy:.2%}: "
-                f"more than {points} points apart on {report.num_images} images"
+                f"accuracy {report.file_accuracy:.2%}, Keras {report.keras_accuracy:.2%}: more "
+                f"than {points} points {'' if strict else 'and more than chance '}apart on "
+                f"{report.num_images} images"
             )
     # (see Limits.min_agreement)
     faithful = kind == "lce" and compared and not reasons
-    if report.agreement < limits.min_agreement and not faithful:
+    if not (report.agreement >= limits.min_agreement) and not faithful:
         reasons.append(
             f"only {report.agreement:.1%} of {report.num_images} images have the same argmax, "
             f"at least {limits.min_agreement:.0%} needed"

@@ -17,21 +17,27 @@ class Limits(_Frozen):
     """When the end-to-end comparison fails; the bit and rounding checks have no options.
 
     Attributes:
-        min_agreement: least share of images with the same argmax, for fewer images than
-            ``min_accuracy_images``. Not applied where an LCE file agrees with Keras given LCE's
-            own signs on every image: then only signs of values within rounding of 0 differ,
-            which in an untrained network (integers exactly 0) is enough to change most
-            answers, and says nothing about the file.
-        max_accuracy_points: largest accuracy difference in percentage points ...
-        min_accuracy_images: ... which counts from this many images on, and only where it
-            exceeds chance: two standard deviations, ``2 * sqrt(changed)`` images, where
-            ``changed`` is how many images became right or wrong.
-        int8_accuracy_points: the same for int8 files, which are not meant to be exact.
+        min_agreement: least share of images with the same argmax, for any number of images.
+            Not applied where an LCE file passes everything else and its logits are close to
+            those of Keras given LCE's own signs: then only signs of values within rounding of
+            0 differ, which in an untrained network (integers exactly 0) is enough to change
+            most answers, and says nothing about the file.
+        max_accuracy_points: largest accuracy difference in percentage points, for all but int8
+            files.
+        min_accuracy_images: with fewer images accuracies are reported, not judged. From here
+            on a difference above ``max_accuracy_points`` fails if it is also above chance,
+            ``2 * sqrt(changed)`` images: ``changed`` images are right in exactly one of the
+            two, and if each were as likely to be right in the one as in the other, this would
+            be two standard deviations of the difference.
+        strict_accuracy_images: from this many images on, chance excuses nothing.
+        int8_accuracy_points: limit of int8 files, which are not meant to be exact. Chance
+            counts at every number of images.
     """
 
     min_agreement: float = 0.8
     max_accuracy_points: float = 0.2
     min_accuracy_images: int = 1000
+    strict_accuracy_images: int = 10_000
     int8_accuracy_points: float = 2.0
 
 
@@ -59,7 +65,9 @@ class LayerReport(_Frozen):
             whose bit is wrong.
         worst_index: its ``(image, y, x, channel)``.
         tolerance: allowed difference at that place.
-        violations: outputs outside their tolerance (float) or wrong bits (bitpacked).
+        violations: outputs outside their tolerance (float) or wrong bits (bitpacked); those
+            where either side is NaN or infinite are among them.
+        non_finite: outputs where the reference or the file's value is NaN or infinite.
         ties: bitpacked outputs that differ where the reference is within rounding of 0.
         num_outputs: outputs compared.
         problem: why nothing could be compared, or None.
@@ -74,6 +82,7 @@ class LayerReport(_Frozen):
     worst_index: tuple[int, ...] | None = None
     tolerance: float = 0.0
     violations: int = 0
+    non_finite: int = 0
     ties: int = 0
     num_outputs: int = 0
     problem: str | None = None
@@ -91,12 +100,13 @@ class FlipReport(_Frozen):
         layer: Keras name.
         num_bits: signs compared.
         flips: signs that differ.
-        near_zero: of these, Keras's value and the one LCE quantized are within ``tolerance``
-            of 0.
+        near_zero: of these, Keras's value and the one LCE quantized (where the file has it) are
+            within ``tolerance`` of 0.
         downstream: of the rest, an earlier layer has a flip in the same image.
         unexplained: of the rest, neither: the networks differ before this layer.
         tolerance: see :func:`converters.verify.flips.flip_tolerances`.
         worst_unexplained: largest absolute value (Keras's or LCE's) at an unexplained flip.
+        non_finite: inputs that are NaN or infinite in Keras or, where the file has them, in LCE.
     """
 
     layer: str
@@ -107,6 +117,7 @@ class FlipReport(_Frozen):
     unexplained: int
     tolerance: float
     worst_unexplained: float
+    non_finite: int = 0
 
 
 class OutputReport(_Frozen):
@@ -121,6 +132,9 @@ class OutputReport(_Frozen):
         worst_logit_error: largest difference; for LCE files to Keras given LCE's signs. None
             where logits cannot be close (int8, binary activations in a float file).
         logit_tolerance: allowed difference there; None where logits are not compared.
+        keras_non_finite: logits that are NaN or infinite; their images have no answer.
+        file_non_finite: the same of the file.
+        reference_non_finite: the same of what ``worst_logit_error`` compares with.
     """
 
     num_images: int
@@ -130,6 +144,9 @@ class OutputReport(_Frozen):
     changed: int
     worst_logit_error: float | None
     logit_tolerance: float | None
+    keras_non_finite: int = 0
+    file_non_finite: int = 0
+    reference_non_finite: int = 0
 
 
 class VerifyReport(_Frozen):

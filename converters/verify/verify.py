@@ -203,7 +203,7 @@ class _Verification:
         if report.agreement < self.limits.min_agreement and not self.reasons:
             self.notes.append(
                 f"only {report.agreement:.1%} of the images have the same argmax, although each "
-                "layer is right on the file's own signs: Keras's values at 0 round to either sign"
+                "layer is right on the file's own signs: values within rounding of 0 take either"
             )
 
     def _same_sizes(self, signs: list[NDArray[np.bool_]], words: list[NDArray[Any]]) -> bool:
@@ -220,6 +220,12 @@ class _Verification:
     def _add_flips(self, free: tuple[FlipReport, ...], given: tuple[FlipReport, ...]) -> None:
         self.parts["flips"] = free
         self.parts["flips_given_bits"] = given
+        for report in free:
+            if report.non_finite:
+                self.reasons.append(
+                    f"layer {report.layer}: {report.non_finite} of {report.num_bits} values of its "
+                    "input are NaN or infinite"
+                )
         for report in given:
             if report.unexplained:
                 self.reasons.append(
@@ -238,7 +244,12 @@ def _layer_reasons(layer: LayerReport) -> list[str]:
             f"layer {layer.layer}: {layer.wrong_weight_bits} weight bits differ from the Keras "
             f"kernel, first at (filter, y, x, channel) {layer.first_wrong_weight}"
         )
-    if layer.violations:
+    if layer.non_finite:
+        reasons.append(
+            f"layer {layer.layer}: {layer.non_finite} of {layer.num_outputs} outputs are NaN or "
+            "infinite in the file or by the Keras weights"
+        )
+    if layer.violations > layer.non_finite:
         reasons.append(
             f"layer {layer.layer}: {layer.violations} of {layer.num_outputs} outputs are wrong, "
             f"worst by {layer.worst_error:.3g} (tolerance {layer.tolerance:.2g}) "

@@ -28,10 +28,20 @@ def verify(
     seed: Annotated[int, typer.Option(min=0, help="Of the images checked per layer.")] = 0,
     per_layer_images: Annotated[int, typer.Option(min=1, help="Images per layer check.")] = 4,
     min_agreement: Annotated[
-        float, typer.Option(min=0, max=1, help="Least share of equal answers.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Least share of equal answers, unless an LCE file is right sign by sign.",
+        ),
     ] = 0.8,
     max_accuracy_points: Annotated[
-        float, typer.Option(min=0, help="Largest accuracy difference, from 1000 images on.")
+        float,
+        typer.Option(
+            min=0,
+            help="Largest accuracy difference, in points: strict from 10000 images on; from 1000 "
+            "on it fails only if it is also more than chance; not for int8 files.",
+        ),
     ] = 0.2,
     untrained: UntrainedOption = False,
     json_file: JsonOption = None,
