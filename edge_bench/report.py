@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from edge_bench import plots
 from edge_bench.schema import BenchResult, Build, CpuState
@@ -57,7 +56,6 @@ def render_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    accuracy = plots.accuracy_versus_size(bench.builds)
     return environment.get_template(TEMPLATE).render(
         title=title,
         notes=notes,
@@ -65,10 +63,10 @@ def render_report(
         rows=[_row(build) for build in bench.builds],
         conditions=list(_conditions(bench)),
         verify=list(_flatten(verify or {})),
-        # plots.py escapes the names it draws; these are the only raw strings.
-        accuracy_plot=None if accuracy is None else Markup(accuracy),
-        latency_plot=Markup(plots.latency_bars(bench.builds)),
-        samples_plot=Markup(plots.sample_distributions(bench.builds)),
+        # plots.py escapes the names it draws; the template marks these, and only these, as safe
+        accuracy_plot=plots.accuracy_versus_size(bench.builds),
+        latency_plot=plots.latency_bars(bench.builds),
+        samples_plot=plots.sample_distributions(bench.builds),
     )
 
 

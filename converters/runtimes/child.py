@@ -110,7 +110,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()
-        printed = self._printed()
+        printed = self.printed()
         last = f": {printed[-1]}" if printed else ""
         self.close()
         if late:
@@ -122,10 +122,11 @@ class Child:
 
     def _reason(self, message: str) -> str:
         """The runtime's first printed error, which says more than its exception, if any."""
-        errors = (line for line in self._printed() if line.startswith("ERROR: "))
+        errors = (line for line in self.printed() if line.startswith("ERROR: "))
         return next(errors, message).removeprefix("ERROR: ")
 
-    def _printed(self) -> list[str]:
+    def printed(self) -> list[str]:
+        """Lines the process and its native code have printed, up to 64 KiB."""
         # Not read(): the child shares the file position.
         text = os.pread(self._stderr.fileno(), 1 << 16, 0).decode("utf-8", "replace")
         return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,6 +1,7 @@
 """The two interpreters behind one small interface. Runs in the child only; no TensorFlow."""
 
 import importlib.util
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, Protocol
 
@@ -10,11 +11,9 @@ LCE, LITERT = "lce", "litert"
 INDIRECT, DEFAULT, REFERENCE = "indirect", "default", "reference"
 MODES = (INDIRECT, DEFAULT, REFERENCE)
 
-_LCE_KERNELS = {
-    INDIRECT: "indirect BGEMM + XNNPACK",
-    DEFAULT: "BGEMM + XNNPACK",
-    REFERENCE: "reference kernels",
-}
+_LCE_KERNELS = {INDIRECT: "indirect BGEMM", DEFAULT: "BGEMM", REFERENCE: "reference kernels"}
+# What both runtimes print when they apply the delegate to a graph.
+_XNNPACK_CREATED = "Created TensorFlow Lite XNNPACK delegate"
 
 
 class Interpreter(Protocol):
@@ -23,6 +22,22 @@ class Interpreter(Protocol):
     def predict(self, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
         """Copy the inputs in, run the graph once, copy every output out (raw types)."""
         ...
+
+    @property
+    def delegates(self) -> bool | None:
+        """Whether a delegate runs part of the graph; None where the runtime does not tell."""
+        ...
+
+
+class _LCE:
+    delegates = None
+
+    def __init__(self, interpreter: Any) -> None:
+        self._interpreter = interpreter
+
+    def predict(self, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
+        outputs: list[NDArray[Any]] = self._interpreter.predict(inputs)
+        return outputs
 
 
 class _LiteRT:
@@ -36,6 +51,13 @@ class _LiteRT:
             self._interpreter.set_tensor(index, value)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+    @property
+    def delegates(self) -> bool | None:
+        try:
+            return any(d["op_name"] == "DELEGATE" for d in self._interpreter._get_ops_details())
+        except (AttributeError, KeyError):  # not a public interface
+            return None
 
 
 def import_runtime(engine: str) -> Any:
@@ -76,10 +98,7 @@ def make_interpreter(
     """
     plain = mode == REFERENCE
     if engine == LCE:
-        interpreter: Interpreter = runtime.LiteInterpreter(
-            model, threads, plain, mode == INDIRECT, not plain
-        )
-        return interpreter
+        return _LCE(runtime.LiteInterpreter(model, threads, plain, mode == INDIRECT, not plain))
     resolver = runtime.OpResolverType
     built = runtime.Interpreter(
         model_content=model,
@@ -90,13 +109,34 @@ def make_interpreter(
     return _LiteRT(built)
 
 
-def describe(engine: str, mode: str, threads: int) -> str:
-    """What runs, for people: runtime, version, kernels."""
+def describe(
+    engine: str, mode: str, threads: int, delegates: bool | None, printed: Sequence[str]
+) -> str:
+    """What runs, for people: runtime, version, kernels.
+
+    Binary kernels are those asked for: LCE refuses a model rather than use others.
+    XNNPACK is what was seen: ``+ XNNPACK`` if the runtime lists a delegate's operator, or,
+    where it lists none (LCE), printed that it created the delegate; LCE does not say how many
+    operators that took over. ``XNNPACK requested`` if neither was seen.
+
+    Args:
+        engine: ``"lce"`` or ``"litert"``.
+        mode: kernels asked for.
+        threads: of the interpreter.
+        delegates: see :attr:`Interpreter.delegates`.
+        printed: lines the process has printed.
+    """
     if engine == LCE:
         kernels = _LCE_KERNELS[mode]
         if mode == INDIRECT and threads > 1:
             # LCE's indirect kernel has no threads, whatever the interpreter is told.
-            kernels = kernels.replace("BGEMM", "BGEMM (single-threaded)")
-        return f"LCE {metadata.version('larq-compute-engine')}, {kernels}"
-    version = metadata.version("ai-edge-litert")
-    return f"LiteRT {version}" + (", reference kernels" if mode == REFERENCE else " + XNNPACK")
+            kernels += " (single-threaded)"
+        text = f"LCE {metadata.version('larq-compute-engine')}, {kernels}"
+    else:
+        text = f"LiteRT {metadata.version('ai-edge-litert')}"
+        text += ", reference kernels" if mode == REFERENCE else ""
+    if mode == REFERENCE and not delegates:
+        return text
+    if delegates is None:
+        delegates = any(_XNNPACK_CREATED in line for line in printed)
+    return f"{text} + XNNPACK" if delegates else f"{text}, XNNPACK requested"

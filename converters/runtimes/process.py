@@ -31,7 +31,8 @@ class TFLiteProcess:
     Attributes:
         path: the file.
         sha256: of its content, hex.
-        engine: what runs, e.g. ``"LCE 0.16.0, indirect BGEMM + XNNPACK"``.
+        engine: what runs, e.g. ``"LCE 0.16.0, indirect BGEMM + XNNPACK"``; see
+            :func:`converters.runtimes.interpreters.describe`.
         mode: kernels in use: ``"indirect"``, ``"default"`` or ``"reference"``.
         inputs: one entry per graph input; so outputs.
         threads: what the interpreter was given.
@@ -74,8 +75,11 @@ class TFLiteProcess:
         self.outputs = tuple(tensor_details(graph, i, self.path) for i in graph.outputs)
         uses_lce = any(op.name.startswith("Lce") for op in graph.ops)
         self._engine = (LCE if uses_lce else LITERT) if engine == "auto" else engine
-        self._child, self.mode, self._memory = self._open(self._modes(graph, mode), seed, timeout)
-        self.engine = describe(self._engine, self.mode, threads)
+        self._child, self.mode, loaded = self._open(self._modes(graph, mode), seed, timeout)
+        self._memory: int | None = loaded["memory"]
+        self.engine = describe(
+            self._engine, self.mode, threads, loaded["delegates"], self._child.printed()
+        )
 
     def _modes(self, graph: Graph, mode: str | None) -> tuple[str, ...]:
         if self._engine == LITERT:
@@ -175,8 +179,8 @@ class TFLiteProcess:
 
     def _open(
         self, modes: Sequence[str], seed: int, timeout: float
-    ) -> tuple[Child, str, int | None]:
-        """A child with the model loaded in the first mode that is accepted."""
+    ) -> tuple[Child, str, dict[str, Any]]:
+        """A child with the model loaded in the first mode that is accepted, and its answer."""
         refusals = []
         for mode in modes:
             child = Child(str(self.path), timeout)
@@ -199,7 +203,7 @@ class TFLiteProcess:
                 child.close()
                 raise
             else:
-                return child, mode, loaded["memory"]
+                return child, mode, loaded
         raise UsageError(f"{self.path}: the runtime refuses the model ({'; '.join(refusals)})")
 
 

@@ -83,7 +83,8 @@ class Worker:
             runtime, header["engine"], header["mode"], model, header["threads"]
         )
         self._interpreter.predict(self._input)
-        return {"memory": None if before is None else max(0, _status_bytes("VmHWM") - before)}
+        memory = None if before is None else max(0, _status_bytes("VmHWM") - before)
+        return {"memory": memory, "delegates": self._interpreter.delegates}
 
     def run(self, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
         """Each image on its own; every output stacked along a new first axis, raw types."""
