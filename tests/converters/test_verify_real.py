@@ -11,7 +11,7 @@ from random_nets import SEED, randomize_batch_norms
 
 from converters.baselines import build_baseline
 from converters.graph import BCONV, read_graph
-from converters.lce import Conversion
+from converters.lce import Conversion, convert
 from converters.verify import Limits, VerifyReport, verify
 from converters.verify.outputs import output_reasons
 from converters.verify.report import Kind, OutputReport
@@ -119,6 +119,41 @@ def test_a_damaged_file_never_reaches_the_interpreter(
     path.write_bytes(resnet_file.data[:20_000])
     with pytest.raises(UsageError, match="damaged"):
         verify(resnet, path, images)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"pad_values": 1}, {"structure": "normal"}, {"pad_values": 1, "structure": "normal"}],
+    ids=["one-padded", "normal", "normal, one-padded"],
+)
+def test_other_forms_of_the_network_convert_and_pass(
+    images: LabelledImages, options: dict[str, Any]
+) -> None:
+    model = randomize_batch_norms(models.build_model("resnet20", **options))
+    conversion = convert(model)
+    ops = read_graph(conversion.data).ops_named(BCONV)
+    expected = (0, options.get("pad_values", 0))  # SAME
+    assert {(op.options.padding, op.options.pad_values) for op in ops} == {expected}
+    report = verify(model, conversion.data, images, seed=SEED)
+    assert report.passed, report.reasons
+    assert len(report.layers) == 18
+    assert all(layer.passed and layer.num_outputs for layer in report.layers)
+    assert all(flip.unexplained == 0 for flip in report.flips_given_bits)
+
+
+@pytest.mark.parametrize("pad_values", [0, 1])
+def test_binary_weights_alone_convert_with_a_line_and_pass(
+    images: LabelledImages, pad_values: int
+) -> None:
+    model = models.build_model("resnet20", precision="w1a32", pad_values=pad_values)
+    lines: list[str] = []
+    conversion = convert(randomize_batch_norms(model), lines.append)
+    assert lines == ["no layer has binary weights and binary inputs: all weights stay float"]
+    report = verify(model, conversion.data, images, seed=SEED)
+    assert report.passed, report.reasons
+    assert report.kind == "float32"
+    assert report.outputs is not None
+    assert report.outputs.worst_logit_error is not None
 
 
 @pytest.fixture(scope="module")
