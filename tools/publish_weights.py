@@ -16,6 +16,13 @@ from irnet_keras.models import WEIGHTS_FOLDER, get_entry
 RUNS = Path(__file__).parent.parent / "docs" / "runs"
 
 
+def _without_folders(command: list[str]) -> list[str]:
+    """The command with the values of ``--data-dir`` and ``--run-dir`` made generic."""
+    generic = {"--data-dir": "DATA_DIR", "--run-dir": "RUN_DIR"}
+    before = ["", *command[:-1]]
+    return [generic.get(option, word) for option, word in zip(before, command, strict=True)]
+
+
 def main() -> None:
     """Copy and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -30,8 +37,13 @@ def main() -> None:
     source = arguments.run_dir / f"{arguments.which}.safetensors"
     atomic_write(WEIGHTS_FOLDER / file, source.read_bytes())
     target = make_folder(RUNS / arguments.name)
-    for name in ("config.json", "environment.json", "metrics.csv", "summary.json"):
+    for name in ("config.json", "metrics.csv", "summary.json"):
         shutil.copy(arguments.run_dir / name, target / name)
+    environment = json.loads((arguments.run_dir / "environment.json").read_text())
+    for entry_ in environment:  # folders of the machine that trained mean nothing elsewhere
+        entry_["command"] = _without_folders(entry_["command"])
+        entry_.pop("platform")
+    atomic_write(target / "environment.json", json.dumps(environment, indent=2) + "\n")
     accuracy = summary[f"test_accuracy_{arguments.which}"]
     print(
         f'"{arguments.name}": ModelEntry("{entry.network}", "{entry.precision}", '

@@ -34,7 +34,14 @@ class ModelEntry:
 
 
 MODELS: dict[str, ModelEntry] = {
-    "resnet20-w1a1-cifar10": ModelEntry("resnet20", "w1a1", "cifar10"),
+    "resnet20-w1a1-cifar10": ModelEntry(
+        "resnet20",
+        "w1a1",
+        "cifar10",
+        weights="resnet20-w1a1-cifar10.safetensors",
+        sha256="88ecd5973eb05002c26ac303e5d8cb88d4232ef7623d6185dd944b3d1a1797b5",
+        test_accuracy=0.7834,
+    ),
     "resnet20-w1a32-cifar10": ModelEntry("resnet20", "w1a32", "cifar10"),
     "resnet20-float32-cifar10": ModelEntry("resnet20", "float32", "cifar10"),
 }
