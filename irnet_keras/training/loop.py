@@ -247,8 +247,8 @@ def train(
                         str(folder / "tensorboard"), write_graph=False, profile_batch=0
                     ),
                     tf.keras.callbacks.CSVLogger(str(folder / run_folder.METRICS), append=True),
-                    progress,
                     checkpoint,
+                    progress,  # last: an epoch's line says that it is on disk
                 ],
                 verbose=0,
             )
