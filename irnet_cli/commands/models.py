@@ -22,16 +22,17 @@ def models(json_file: JsonOption = None) -> None:
     if write_json(json_file, rows):
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("name", "precision", "data set", "weights", "test accuracy")
+    name = Column("name", no_wrap=True)
+    table = Table(name, "precision", "data set", "weights", "test accuracy")
     for row in rows:
         accuracy = row["test_accuracy"]
         table.add_row(
             str(row["name"]),
             str(row["precision"]),
             str(row["dataset"]),
-            str(row["weights"] or "none shipped (--untrained)"),
+            "shipped" if row["weights"] else "none",
             "" if accuracy is None else f"{100 * float(str(accuracy)):.2f} %",
         )
     Console().print(table)
