@@ -43,7 +43,14 @@ MODELS: dict[str, ModelEntry] = {
         test_accuracy=0.7834,
     ),
     "resnet20-w1a32-cifar10": ModelEntry("resnet20", "w1a32", "cifar10"),
-    "resnet20-float32-cifar10": ModelEntry("resnet20", "float32", "cifar10"),
+    "resnet20-float32-cifar10": ModelEntry(
+        "resnet20",
+        "float32",
+        "cifar10",
+        weights="resnet20-float32-cifar10.safetensors",
+        sha256="1a14ec7e56845eed587f96dcccf094da85cb841492585ceb6162e88d8175a6f3",
+        test_accuracy=0.841,
+    ),
 }
 
 NETWORK_BLOCKS = {"resnet20": 3}
