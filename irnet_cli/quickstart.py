@@ -158,6 +158,6 @@ def _notes(origin: str, num_images: int) -> list[str]:
         "all 18 inner convolutions.",
         f"Weights: {origin}.",
         f"Accuracy here is on {num_images:,} shipped CIFAR-10 test images, 100 of each class.",
-        "On x86 LCE has no SIMD kernels, while float32 and int8 run in XNNPACK's: latency here says "
-        "little about a phone, where LCE has kernels for ARM.",
+        "On x86 LCE has no SIMD kernels, while float32 and int8 run in XNNPACK's: latency here "
+        "says little about a phone, where LCE has kernels for ARM.",
     ]
