@@ -39,8 +39,8 @@ MODELS: dict[str, ModelEntry] = {
         "w1a1",
         "cifar10",
         weights="resnet20-w1a1-cifar10.safetensors",
-        sha256="88ecd5973eb05002c26ac303e5d8cb88d4232ef7623d6185dd944b3d1a1797b5",
-        test_accuracy=0.7834,
+        sha256="a9798b8994160de8a4f6635a631e27c6ccf02e9875501061f875085ed119f346",
+        test_accuracy=0.79,
     ),
     "resnet20-w1a32-cifar10": ModelEntry("resnet20", "w1a32", "cifar10"),
     "resnet20-float32-cifar10": ModelEntry(
@@ -48,8 +48,8 @@ MODELS: dict[str, ModelEntry] = {
         "float32",
         "cifar10",
         weights="resnet20-float32-cifar10.safetensors",
-        sha256="1a14ec7e56845eed587f96dcccf094da85cb841492585ceb6162e88d8175a6f3",
-        test_accuracy=0.841,
+        sha256="b08e13996d65ebab58173949a61e9c8e40c1d4de4f5377db7258ef70c7033953",
+        test_accuracy=0.8601,
     ),
 }
 
