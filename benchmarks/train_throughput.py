@@ -18,6 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import irnet_keras  # noqa: F401  (before TensorFlow: it selects Keras 2)
+
+# isort: split
 import numpy as np
 import tensorflow as tf
 

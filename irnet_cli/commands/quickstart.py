@@ -41,7 +41,7 @@ def _print_table(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("build", "accuracy", "size", "median", "p90", "peak memory", "verified", "engine")
+    table = Table("build", "accuracy", "size", "median", "p90", "peak memory", "verified")
     for build in result["bench"]["builds"]:
         verified = result["verify"][build["name"]]["passed"]
         memory = build["peak_memory_bytes"]
@@ -53,9 +53,10 @@ def _print_table(result: dict[str, Any]) -> None:
             f"{build['p90_ms']:.2f} ms",
             "unknown" if memory is None else f"{memory / 1e6:.1f} MB",
             "yes" if verified else "NO",
-            build["engine"],
         )
     console = Console()
     console.print(table)
+    for build in result["bench"]["builds"]:
+        print(f"{build['name']}: {build['engine']}")
     examples = result["bench"]["builds"][0]["num_examples"]
     console.print(f"accuracy on {examples} real CIFAR-10 test images; {result['weights']}")
