@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("name")
-    parser.add_argument("--which", choices=("best", "last"), default="best")
+    parser.add_argument("--which", choices=("best", "last"), default="last")
     arguments = parser.parse_args()
     entry = get_entry(arguments.name)
     summary = json.loads((arguments.run_dir / "summary.json").read_text())
