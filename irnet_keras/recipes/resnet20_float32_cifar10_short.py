@@ -4,8 +4,9 @@ Source: SGD with momentum and cosine as in the paper; L2 5e-4 as in later work o
 networks; inner batch-norm scales starting at 0.25 as in the 1-bit recipe.
 
 Command: irnet train resnet20-float32-cifar10-short
-Result: 86.01 % on the 10,000 test images (last epoch; 85.92 % at the best validation epoch), from a run whose
-length was extended on the way (docs/explanation/training.md). Log: docs/runs/resnet20-float32-cifar10.
+Result: 86.01 % on the 10,000 test images (last epoch; 85.92 % at the best validation epoch), from
+a run whose length was extended on the way (docs/explanation/training.md). Log:
+docs/runs/resnet20-float32-cifar10.
 """
 
 from irnet_keras.training.config import TrainConfig
