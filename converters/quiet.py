@@ -5,7 +5,9 @@ import os
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+
+from irnet_keras.errors import CheckFailed
 
 
 @contextlib.contextmanager
@@ -34,3 +36,29 @@ def captured_output() -> Iterator[list[str]]:
             log.seek(0)
             lines += log.read().decode(errors="replace").splitlines()
             lines += [str(w.message) for w in caught]
+
+
+def convert_quietly(converter: str, work: Callable[[], bytes], log: Callable[[str], None]) -> bytes:
+    """Run a native converter without its chatter; show that only if it fails.
+
+    Args:
+        converter: name for the message.
+        work: the conversion.
+        log: receives the converter's own lines on failure.
+
+    Raises:
+        CheckFailed: the converter failed.
+    """
+    failure: Exception | None = None
+    data = b""
+    with captured_output() as lines:
+        try:
+            data = work()
+        except Exception as error:  # noqa: BLE001  (converters raise bare Exception)
+            failure = error
+    if failure is not None:
+        for line in lines:
+            log(line)
+        reason = (str(failure).splitlines() or [type(failure).__name__])[0]
+        raise CheckFailed(f"{converter} could not convert the model: {reason}") from failure
+    return data

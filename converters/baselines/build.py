@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.graph import Graph, read_graph
-from converters.quiet import captured_output
+from converters.quiet import convert_quietly
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import CheckFailed, UsageError
@@ -52,11 +52,9 @@ def build_baseline(
 def _run_converter(
     model: Any, fmt: str, representative: Inputs | None, log: Callable[[str], None]
 ) -> bytes:
-    import tensorflow as tf
+    def work() -> bytes:
+        import tensorflow as tf
 
-    failure: Exception | None = None
-    data = b""
-    with captured_output() as lines:
         converter = tf.lite.TFLiteConverter.from_keras_model(model)
         if fmt != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -65,16 +63,9 @@ def _run_converter(
         if fmt == "int8" and representative is not None:
             converter.representative_dataset = lambda: _one_by_one(representative)
             converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        try:
-            data = converter.convert()
-        except Exception as error:  # noqa: BLE001  (the converter raises bare Exception)
-            failure = error
-    if failure is not None:
-        for line in lines:
-            log(line)
-        reason = (str(failure).splitlines() or [type(failure).__name__])[0]
-        raise CheckFailed(f"TFLite could not convert the model: {reason}") from failure
-    return data
+        return bytes(converter.convert())
+
+    return convert_quietly("TFLite", work, log)
 
 
 def _one_by_one(images: Inputs) -> Iterator[list[NDArray[np.float32]]]:

@@ -7,8 +7,7 @@ from typing import Any
 from converters.graph import BCONV, read_graph
 from converters.lce.binary_convs import binary_convs
 from converters.lce.gate import check_binary
-from converters.quiet import captured_output
-from irnet_keras.errors import CheckFailed
+from converters.quiet import convert_quietly
 
 
 @dataclass(frozen=True)
@@ -50,18 +49,9 @@ def convert(model: Any, log: Callable[[str], None] = lambda line: None) -> Conve
 
 
 def _run_converter(model: Any, log: Callable[[str], None]) -> bytes:
-    failure: Exception | None = None
-    data = b""
-    with captured_output() as lines:
+    def work() -> bytes:
         import larq_compute_engine as lce
 
-        try:
-            data = lce.convert_keras_model(model)
-        except Exception as error:  # noqa: BLE001  (the converter raises bare Exception)
-            failure = error
-    if failure is not None:
-        for line in lines:
-            log(line)
-        reason = (str(failure).splitlines() or [type(failure).__name__])[0]
-        raise CheckFailed(f"LCE could not convert the model: {reason}") from failure
-    return data
+        return bytes(lce.convert_keras_model(model))
+
+    return convert_quietly("LCE", work, log)
