@@ -64,7 +64,7 @@ struct BconvTransform {
   // Border pixels with zero padding have classes 1, 2, ..; class 0 has no correction.
   // `pixel_class` is null if every pixel is of class 0. Row `c` of the tables starts at
   // c * class_stride; row 0 exists in all of them and is 0 in the first two.
-  const uint8_t* pixel_class;
+  const uint16_t* pixel_class;
   int32_t class_stride;
   const int32_t* class_add;        // or null; never with `simple`
   const float* class_add_float;    // or null
