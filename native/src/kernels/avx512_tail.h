@@ -3,7 +3,15 @@
 #ifndef LCE_KERNELS_AVX512_TAIL_H_
 #define LCE_KERNELS_AVX512_TAIL_H_
 
+// GCC 12 warns about the undefined registers inside its own header (GCC bug 105593).
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 #include "kernels/scalar_math.h"
 
