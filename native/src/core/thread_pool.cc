@@ -1,0 +1,161 @@
+// The job is one 64-bit word: generation (28 bits), units (18), next unit (18). A thread takes a
+// unit by compare-and-swap of the whole word, so a thread that wakes up late can never mix the
+// units of one job with the function of another: while a unit is taken and not done, Run does
+// not return and the job's function and context stay as they are.
+//
+// Workers look for work for about 0.1 ms after a job, the distance of two layers, before they
+// sleep: waking a sleeping thread takes as long as a small layer.
+#include "core/thread_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
+
+#include "core/glibc_compat.h"
+#include "core/memory.h"
+
+namespace lce {
+namespace {
+
+constexpr int kUnitBits = 18;
+constexpr uint64_t kUnitMask = (uint64_t{1} << kUnitBits) - 1;
+constexpr int kSpins = 4000;
+constexpr int kSpinsBeforeYield = 2000;
+
+uint64_t NextUnit(uint64_t job) { return job & kUnitMask; }
+uint64_t Units(uint64_t job) { return job >> kUnitBits & kUnitMask; }
+
+void Pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("isb" ::: "memory");  // `yield` is a no-op on most cores
+#elif defined(__arm__)
+  __asm__ volatile("yield" ::: "memory");
+#endif
+}
+
+}  // namespace
+
+struct ThreadPool::State {
+  uint64_t job;
+  int32_t done;
+  int32_t sleepers;
+  int32_t stop;
+  int32_t busy;
+  void (*work)(void*, int32_t);
+  void* context;
+  pthread_mutex_t mutex;
+  pthread_cond_t wake;
+  pthread_t threads[kMaxThreads];
+
+  // Does units of the current job until none is left; returns whether it did any.
+  bool Help() {
+    bool any = false;
+    uint64_t seen = __atomic_load_n(&job, __ATOMIC_ACQUIRE);
+    while (NextUnit(seen) < Units(seen)) {
+      if (!__atomic_compare_exchange_n(&job, &seen, seen + 1, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE)) {
+        continue;
+      }
+      work(context, static_cast<int32_t>(NextUnit(seen)));
+      __atomic_add_fetch(&done, 1, __ATOMIC_RELEASE);
+      any = true;
+      seen = __atomic_load_n(&job, __ATOMIC_ACQUIRE);
+    }
+    return any;
+  }
+  bool HasWork() const {
+    const uint64_t seen = __atomic_load_n(&job, __ATOMIC_SEQ_CST);
+    return NextUnit(seen) < Units(seen) || __atomic_load_n(&stop, __ATOMIC_SEQ_CST);
+  }
+};
+
+void* ThreadPool::Worker(void* argument) {
+  State& state = *static_cast<State*>(argument);
+  while (!__atomic_load_n(&state.stop, __ATOMIC_ACQUIRE)) {
+    state.Help();
+    for (int i = 0; i < kSpins && !state.HasWork(); ++i) Pause();
+    if (state.HasWork()) continue;
+    pthread_mutex_lock(&state.mutex);
+    __atomic_add_fetch(&state.sleepers, 1, __ATOMIC_SEQ_CST);
+    while (!state.HasWork()) pthread_cond_wait(&state.wake, &state.mutex);
+    __atomic_sub_fetch(&state.sleepers, 1, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&state.mutex);
+  }
+  return nullptr;
+}
+
+ThreadPool::~ThreadPool() { Stop(); }
+
+void ThreadPool::Stop() {
+  if (state_ == nullptr) return;
+  pthread_mutex_lock(&state_->mutex);
+  __atomic_store_n(&state_->stop, 1, __ATOMIC_SEQ_CST);
+  pthread_cond_broadcast(&state_->wake);
+  pthread_mutex_unlock(&state_->mutex);
+  for (int32_t i = 0; i < workers_; ++i) pthread_join(state_->threads[i], nullptr);
+  pthread_cond_destroy(&state_->wake);
+  pthread_mutex_destroy(&state_->mutex);
+  Free(state_);
+  state_ = nullptr;
+  workers_ = 0;
+}
+
+void ThreadPool::Resize(int32_t threads) {
+  threads = Min(Max(threads, 1), kMaxThreads);
+  if (threads == workers_ + 1) return;
+  Stop();
+  if (threads == 1) return;
+  state_ = static_cast<State*>(Allocate(sizeof(State)));
+  if (state_ == nullptr) return;
+  if (pthread_mutex_init(&state_->mutex, nullptr) != 0) {
+    Free(state_);
+    state_ = nullptr;
+    return;
+  }
+  if (pthread_cond_init(&state_->wake, nullptr) != 0) {
+    pthread_mutex_destroy(&state_->mutex);
+    Free(state_);
+    state_ = nullptr;
+    return;
+  }
+  while (workers_ + 1 < threads &&
+         pthread_create(&state_->threads[workers_], nullptr, Worker, state_) == 0) {
+    ++workers_;
+  }
+}
+
+void ThreadPool::Run(void (*work)(void*, int32_t), void* context, int32_t units) {
+  int32_t free = 0;
+  if (workers_ == 0 || units < 2 ||
+      !__atomic_compare_exchange_n(&state_->busy, &free, 1, false, __ATOMIC_ACQUIRE,
+                                   __ATOMIC_RELAXED)) {
+    for (int32_t unit = 0; unit < units; ++unit) work(context, unit);
+    return;
+  }
+  State& state = *state_;
+  state.work = work;
+  state.context = context;
+  __atomic_store_n(&state.done, 0, __ATOMIC_RELAXED);
+  const uint64_t generation = (state.job >> 2 * kUnitBits) + 1;
+  __atomic_store_n(&state.job,
+                   generation << 2 * kUnitBits | static_cast<uint64_t>(units) << kUnitBits,
+                   __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&state.sleepers, __ATOMIC_SEQ_CST) > 0) {
+    pthread_mutex_lock(&state.mutex);
+    pthread_cond_broadcast(&state.wake);
+    pthread_mutex_unlock(&state.mutex);
+  }
+  state.Help();
+  for (int i = 0; __atomic_load_n(&state.done, __ATOMIC_ACQUIRE) < units; ++i) {
+    if (i < kSpinsBeforeYield) {
+      Pause();
+    } else {
+      sched_yield();
+    }
+  }
+  __atomic_store_n(&state.busy, 0, __ATOMIC_RELEASE);
+}
+
+}  // namespace lce
