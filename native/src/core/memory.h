@@ -85,6 +85,28 @@ class Array {
   size_t capacity_ = 0;
 };
 
+// Placement new without the C++ standard library.
+struct Placement {};
+
+}  // namespace lce
+
+inline void* operator new(size_t, void* memory, lce::Placement) noexcept { return memory; }
+
+namespace lce {
+
+// An object in memory from Allocate, or null.
+template <typename T>
+T* New() {
+  void* memory = Allocate(sizeof(T));
+  return memory == nullptr ? nullptr : new (memory, Placement{}) T();
+}
+template <typename T>
+void Delete(T* object) {
+  if (object == nullptr) return;
+  object->~T();
+  Free(object);
+}
+
 }  // namespace lce
 
 #endif  // LCE_CORE_MEMORY_H_

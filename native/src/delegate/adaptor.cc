@@ -1,0 +1,110 @@
+// The C functions of include/lce_delegate/lce_delegate.h: the only place with `extern "C"` and
+// text options.
+#include "lce_delegate/lce_delegate.h"
+
+#include "delegate/delegate.h"
+#include "delegate/json.h"
+#include "dispatch/cpu.h"
+
+namespace {
+
+const char* Architecture() {
+#if defined(__x86_64__)
+  return "x86_64";
+#elif defined(__aarch64__)
+  return "aarch64";
+#elif defined(__arm__)
+  return "arm";
+#else
+  return "other";
+#endif
+}
+
+lce::DelegateState* State(const void* delegate) {
+  return lce::DelegateState::From(
+      static_cast<lce::tfl::Delegate*>(const_cast<void*>(delegate)));
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* lce_delegate_version(void) { return LCE_DELEGATE_VERSION; }
+
+size_t lce_delegate_info(char* buffer, size_t size) {
+  using lce::Json;
+  Json json(buffer, size);
+  char features[128];
+  lce::CpuFeatures(features, sizeof features);
+  const lce::KernelSet* sets;
+  const size_t count = lce::KernelSets(&sets);
+  const lce::KernelSet* selected = lce::FindKernelSet(nullptr);
+  json.Begin('{');
+  json.Text("version", LCE_DELEGATE_VERSION);
+  json.Text("architecture", Architecture());
+  json.Text("cpu_features", features);
+  json.Key("kernel_sets");
+  json.Begin('[');
+  for (size_t i = 0; i < count; ++i) {
+    json.Begin('{');
+    json.Text("name", sets[i].name);
+    json.Text("description", sets[i].description);
+    json.Bool("supported", sets[i].supported);
+    json.Bool("selected", &sets[i] == selected);
+    json.End('}');
+  }
+  json.End(']');
+  json.Key("kernels");
+  json.Begin('[');
+  const auto visit = [](void* context, const char* name, lce::Isa) {
+    static_cast<Json*>(context)->Text(nullptr, name);
+  };
+  lce::VisitKernels(visit, &json);
+  json.End(']');
+  json.Key("scalar_only");
+  json.Begin('[');
+  json.Text(nullptr, "LceQuantize of bool, LceDequantize to int8 and bool");
+  json.Text(nullptr, "LceBconv2d with a window of 65536 bits or more, except with avx512");
+  json.Text(nullptr, "MUL, ADD, RELU and MAX_POOL_2D that were claimed but could not be merged");
+  json.End(']');
+  json.End('}');
+  return json.length();
+}
+
+size_t lce_delegate_profile(const void* delegate, char* buffer, size_t size) {
+  if (delegate == nullptr) {
+    lce::Json(buffer, size);
+    return 0;
+  }
+  return State(delegate)->WriteProfile(buffer, size);
+}
+
+void lce_delegate_reset_profile(const void* delegate) {
+  if (delegate != nullptr) State(delegate)->ResetProfile();
+}
+
+void* tflite_plugin_create_delegate(const char* const* keys, const char* const* values,
+                                    size_t count, void (*report_error)(const char*)) {
+  lce::Options options;
+  lce::Error error;
+  lce::DelegateState* state = nullptr;
+  if (count > 0 && (keys == nullptr || values == nullptr)) {
+    error.Set("options without keys or values");
+  } else if (lce::ParseOptions(keys, values, count, &options, &error)) {
+    state = lce::DelegateState::Create(options);
+    if (state == nullptr) error.OutOfMemory();
+  }
+  if (state != nullptr) return &state->tfl;
+  if (report_error != nullptr) {
+    lce::Error line;
+    line.Set("lce_delegate: %s", error.text);
+    report_error(line.text);
+  }
+  return nullptr;
+}
+
+void tflite_plugin_destroy_delegate(void* delegate) {
+  if (delegate != nullptr) State(delegate)->Release();
+}
+
+}  // extern "C"
