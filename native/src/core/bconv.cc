@@ -18,6 +18,11 @@ int32_t HalfSaturated(int64_t value) {
 
 bool IsFinite(float value) { return value - value == 0.0f; }
 
+// Finite, and 0 or at least 2^-126: what is not flushed (see denormals.h).
+bool IsNormal(float value) {
+  return IsFinite(value) && (value == 0 || __builtin_fabsf(value) >= 0x1p-126f);
+}
+
 }  // namespace
 
 bool BconvPlan::CheckOp(Error* error) {
@@ -139,7 +144,8 @@ bool BconvPlan::MakeTransform(Error* error) {
     multiplier_[i] = static_cast<float>(-1 * g / scale);
     multiplier_twice_[i] = 2 * multiplier_[i];
     bias_[i] = static_cast<float>((op_.bias[o] + back * g) / scale + zero_point);
-    unclamped_ = unclamped_ && (IsFinite(multiplier_twice_[i]) || !IsFinite(multiplier_[i]));
+    // Twice the multiplier gives the same products unless only one of the two is out of range.
+    unclamped_ = unclamped_ && IsNormal(multiplier_[i]) && IsNormal(multiplier_twice_[i]);
   }
   return true;
 }

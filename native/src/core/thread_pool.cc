@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <stddef.h>
 
+#include "core/denormals.h"
 #include "core/glibc_compat.h"
 #include "core/memory.h"
 
@@ -73,6 +74,7 @@ struct ThreadPool::State {
 
 void* ThreadPool::Worker(void* argument) {
   State& state = *static_cast<State*>(argument);
+  const FlushDenormals flush;  // as the caller of Run does
   while (!__atomic_load_n(&state.stop, __ATOMIC_ACQUIRE)) {
     state.Help();
     for (int i = 0; i < kSpins && !state.HasWork(); ++i) Pause();

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/denormals.h"
 #include "delegate/program.h"
 
 namespace lce {
@@ -198,6 +199,7 @@ bool Program::PlanMemory(Error* error) {
 
 bool Program::Prepare(tfl::Context* context, Error* error) {
   context_ = context;
+  const FlushDenormals flush;  // thresholds of fused signs come from the same arithmetic
   prepared_ = false;
   if (failed_) {
     *error = init_error_;

@@ -1,6 +1,7 @@
 // One inference.
 #include <time.h>
 
+#include "core/denormals.h"
 #include "core/float_ops.h"
 #include "delegate/program.h"
 
@@ -170,6 +171,7 @@ bool Program::Execute(const Step& step, ThreadPool* pool, Error* error) const {
 
 bool Program::Invoke(tfl::Context* context, ThreadPool* pool, Error* error) {
   context_ = context;
+  const FlushDenormals flush;
   if (!prepared_) return error->Set("invoked without a successful preparation");
   if (options_.fail_invoke) return error->Set("failure asked for by option fault=invoke");
   for (Step& step : steps_) {
