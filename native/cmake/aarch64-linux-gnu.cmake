@@ -1,5 +1,5 @@
 # Cross build for 64-bit ARM Linux:
-#   cmake -S native -B build-aarch64 -DCMAKE_TOOLCHAIN_FILE=native/cmake/aarch64-linux-gnu.cmake
+#   cmake -S native -B build-aarch64 -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake
 # Compiler on Debian and Ubuntu: sudo apt install g++-aarch64-linux-gnu
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)

@@ -1,5 +1,5 @@
 # Cross build for 32-bit ARM Linux (ARMv7, hard float):
-#   cmake -S native -B build-armv7l -DCMAKE_TOOLCHAIN_FILE=native/cmake/arm-linux-gnueabihf.cmake
+#   cmake -S native -B build-armv7l -DCMAKE_TOOLCHAIN_FILE=cmake/arm-linux-gnueabihf.cmake
 # Compiler on Debian and Ubuntu: sudo apt install g++-arm-linux-gnueabihf
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR armv7l)
