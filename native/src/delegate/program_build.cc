@@ -1,6 +1,7 @@
 // From nodes of the graph to steps.
 #include <string.h>
 
+#include "core/denormals.h"
 #include "core/flexbuffer.h"
 #include "delegate/program.h"
 
@@ -61,6 +62,7 @@ Program::~Program() {
 
 void Program::Init(tfl::Context* context, const tfl::DelegateParams* params) {
   context_ = context;
+  const FlushDenormals flush;  // LCE derives its constants during the first inference
   failed_ = !graph_.Build(context, params->nodes, params->outputs, &init_error_) ||
             !Build(params, &init_error_);
 }
