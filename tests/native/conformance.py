@@ -25,6 +25,7 @@ from tests.native.oracle import Verdict, judge
 
 BATCH = 500  # cases per child process and file
 LONG = 5000
+SHOWN = 30  # failed layers
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Report:
         categories: cases by category.
         sources: cases by who said what is right (an LCE mode or the emulator).
         problems: disagreements on the oracle's own side.
-        failures: one text per failed case and option, with how to repeat it.
+        failures: (name of the case, options and what differed) of every failed run.
         failed: failed runs by category.
     """
 
@@ -46,7 +47,7 @@ class Report:
     categories: Counter[str] = field(default_factory=Counter)
     sources: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
+    failures: list[tuple[str, str]] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
 
     def add_verdicts(self, cases: Sequence[Case], verdicts: Sequence[Verdict]) -> None:
@@ -66,7 +67,7 @@ class Report:
             case = cases[event["index"]]
             self.failed[case.category] += 1
             options = event.get("options", f"kernel {kernel}, {event['event']}")
-            self.failures.append(f"{case.name}, {options}: {event['message']}")
+            self.failures.append((case.name, f"with {options}: {event['message']}"))
 
 
 def export(path: Path, cases: Sequence[Case], verdicts: Sequence[Verdict]) -> None:
@@ -141,9 +142,13 @@ def describe(report: Report) -> str:
         failed = report.failed[category]
         lines.append(f"  {category:36} {count:5}" + (f"  {failed} FAILED" if failed else ""))
     lines += [f"ORACLE {text}" for text in report.problems]
-    lines += [f"FAILED {text}" for text in report.failures[:40]]
-    if len(report.failures) > 40:
-        lines.append(f"... and {len(report.failures) - 40} more")
+    by_case: dict[str, list[str]] = {}
+    for name, text in report.failures:
+        by_case.setdefault(name, []).append(text)
+    for name, texts in list(by_case.items())[:SHOWN]:
+        lines.append(f"FAILED {name} in {len(texts)} runs, first {texts[0]}")
+    if len(by_case) > SHOWN:
+        lines.append(f"... and {len(by_case) - SHOWN} more layers")
     return "\n".join(lines)
 
 

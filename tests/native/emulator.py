@@ -133,6 +133,7 @@ def bconv(op: Op, given: list[Any], out: Tensor, padding: str, exactness: str) -
     if out.dtype == "int32":
         return pack_bits(k - sums > 2 * thresholds.astype(np.int64))
     low, high = max(low, -k), min(high, k)
+    multiplier, bias = flush(multiplier), flush(bias)
     if exactness == KERAS:
         if corrected:
             sums = sums - outside
@@ -141,8 +142,7 @@ def bconv(op: Op, given: list[Any], out: Tensor, padding: str, exactness: str) -
     scale, zero_point = np.float64(1), np.float64(0)
     if out.dtype == "int8":
         scale, zero_point = np.float64(np.float32(out.scale)), np.float64(out.zero_point)
-    multiplier = flush(multiplier)
-    g, b = multiplier.astype(np.float64), flush(bias).astype(np.float64)
+    g, b = multiplier.astype(np.float64), bias.astype(np.float64)
     factor = flush((-g / scale).astype(np.float32))
     offset = flush(((b + k * g) / scale + zero_point).astype(np.float32))
     x = (k - sums).clip(int(k - high), int(k - low)).astype(np.float32)

@@ -15,7 +15,7 @@ import numpy as np
 from converters.runtimes.interpreters import DEFAULT, INDIRECT, MODES, REFERENCE
 from tests.native import emulator, nets
 from tests.native.cases import Case, save
-from tests.native.children import python, run_supervised
+from tests.native.children import Event, python, run_supervised
 from tests.native.nets import Array, Net, Op
 from tests.native.replay import difference
 
@@ -111,18 +111,35 @@ def _run_lce(
         answered.touch()
         command = python("-m", "tests.native.lce_worker", stored, answered)
         events = run_supervised(command, timeout)
-        with answered.open("rb") as file:
-            for event in events:
-                index = event["index"]
-                if event["event"] == "result":
-                    arrays = [np.load(file) for _ in range(event["arrays"])]
-                    each = len(cases[index].net.outputs)
-                    sets = [arrays[i : i + each] for i in range(0, len(arrays), each)]
-                    answers.setdefault(index, {})[event["mode"]] = sets
-                else:
-                    mode = event.get("mode", "?")
-                    reasons.setdefault(index, {})[mode] = f"{event['event']}: {event['message']}"
+        results = read_results(events, answered, [len(c.net.outputs) for c in cases])
+    for index, mode, outputs in results:
+        answers.setdefault(index, {})[mode] = outputs
+    for event in events:
+        if event["event"] not in ("result", "summary"):
+            reason = f"{event['event']}: {event['message']}"
+            reasons.setdefault(event["index"], {})[event.get("mode", "?")] = reason
     return answers, reasons
+
+
+def read_results(
+    events: Sequence[Event], recorded: Path, outputs: Sequence[int]
+) -> list[tuple[int, str, Outputs]]:
+    """(case, mode, outputs by input set) of every ``result`` event of a child.
+
+    Args:
+        events: what the child printed.
+        recorded: the ``.npy`` records it wrote.
+        outputs: number of outputs of each case.
+    """
+    results = []
+    with recorded.open("rb") as file:
+        for event in events:
+            if event["event"] == "result":
+                arrays = [np.load(file) for _ in range(event["arrays"])]
+                each = outputs[event["index"]]
+                sets = [arrays[i : i + each] for i in range(0, len(arrays), each)]
+                results.append((event["index"], event["mode"], sets))
+    return results
 
 
 def _verdict(case: Case, answers: dict[str, Outputs], refused: dict[str, str]) -> Verdict:
