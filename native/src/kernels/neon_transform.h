@@ -66,14 +66,11 @@ LCE_NEON_INLINE uint16x8_t ChannelBits() {
   return vld1q_u16(kBits);
 }
 
-// Lanes of all ones or all zeros to a byte, channel 0 in bit 0.
-LCE_NEON_INLINE uint8_t MaskToByte(uint16x8_t mask) {
-  return static_cast<uint8_t>(vaddvq_u16(vandq_u16(mask, ChannelBits())));
-}
-
-LCE_NEON_INLINE uint8_t SignByte(Float8 x) {
-  return MaskToByte(vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(x.lo)),
-                               vreinterpretq_u16_u32(vcltzq_f32(x.hi))));
+// Bit i is set where channel i is below zero.
+LCE_NEON_INLINE uint8_t SignByte(Float8 x, uint16x8_t channel_bits) {
+  const uint16x8_t negative = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(x.lo)),
+                                         vreinterpretq_u16_u32(vcltzq_f32(x.hi)));
+  return static_cast<uint8_t>(vaddvq_u16(vandq_u16(negative, channel_bits)));
 }
 
 // float(acc); exact.

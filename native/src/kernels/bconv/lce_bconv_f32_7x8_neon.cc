@@ -1,7 +1,10 @@
 // Binary convolution to float, NEON: tiles of 7 pixels times 8 channels; see neon_popcount.h for
 // the sums and neon_transform.h for
 //   y = float(2 * acc + offset, clamped) * multiplier + bias
-// and the fused steps. Convolutions without any of these take a path of 9 instructions a pixel.
+// and the fused steps. There are three ways to store a tile, chosen once for a block of channels:
+//   plain   multiply, add, store; inlined
+//   usual   what blocks of networks need: border classes, shortcut, clamp behind it, signs
+//   any     the rest: integer clamps, a clamp before the shortcut, missing channels
 #include "kernels/neon_popcount.h"
 #include "kernels/neon_transform.h"
 
@@ -10,63 +13,91 @@ namespace {
 
 using namespace neon;
 
+enum class Way { kPlain, kUsual, kAny };
+
 struct Block {
   const BconvArgs* args;
   int32_t channel, count;  // the first, and how many of the 8 exist
-  bool plain;
+  int32_t clear;           // bytes of the last word of signs that have no block
+  Way way;
   Float8 multiplier, bias;
+  // For the usual way: infinite bounds if there is no clamp; pointers at the channel or null.
+  float32x4_t min, max;
+  float* output;
+  const float* residual;
+  uint8_t* bits;
+  uint16x8_t channel_bits;
 };
 
-bool IsPlain(const BconvArgs* args) {
+Way ChooseWay(const BconvArgs* args, int32_t count) {
   const BconvTransform* t = &args->transform;
-  return t->simple && !t->pixel_class && !t->pre_clamp && !t->residual && !t->post_clamp &&
-         !t->bits && args->output;
+  if (!t->simple || t->pre_clamp || count < kBlock) return Way::kAny;
+  const bool fused = t->pixel_class || t->residual || t->post_clamp || t->bits || !args->output;
+  return fused ? Way::kUsual : Way::kPlain;
 }
 
-// The byte of this block; the last block also clears what is left of the word.
-LCE_NEON_INLINE void StoreBits(uint8_t* to, const Block& block, Float8 y) {
-  const uint8_t byte = SignByte(y);
-  if (block.channel + kBlock < block.args->out_channels) {
-    *to = byte;
-    return;
-  }
-  *to++ = static_cast<uint8_t>(byte & ((1u << block.count) - 1));
-  for (int32_t at = block.channel / 8 + 1; at % 4 != 0; ++at) *to++ = 0;
+// The byte of a block, and zeros in the 0 .. 3 that have no block; a loop would become a call.
+LCE_NEON_INLINE void StoreBits(uint8_t* to, uint8_t byte, int32_t clear) {
+  to[0] = byte;
+  if (clear == 0) return;
+  to[1] = 0;
+  if (clear > 1) to[2] = 0;
+  if (clear > 2) to[3] = 0;
 }
 
-// Any transform. Not inlined, so that it does not crowd the plain path. Everything is copied out
-// of reach of the stores first, or it would be loaded again for each pixel.
-__attribute__((noinline)) void StoreFused(const Block* from, const uint16x8_t* acc, int32_t pixel,
-                                          int32_t pixels) {
-  Block block = *from;
-  BconvTransform t = block.args->transform;
-  const bool whole = block.count == kBlock;
-  const ptrdiff_t stride = block.args->out_stride, bits_stride = t.bits_stride * 4;
-  const ptrdiff_t at = pixel * stride + block.channel;
-  float* output = block.args->output ? static_cast<float*>(block.args->output) + at : nullptr;
-  const float* residual = t.residual ? t.residual + at : nullptr;
-  uint8_t* bits = t.bits ? reinterpret_cast<uint8_t*>(t.bits) + pixel * bits_stride +
-                               block.channel / 8
-                         : nullptr;
+// Not inlined, so that it does not crowd the plain way.
+__attribute__((noinline)) void StoreUsual(const Block* block, const uint16x8_t* acc,
+                                          int32_t pixel, int32_t pixels) {
+  const BconvTransform* t = &block->args->transform;
+  const ptrdiff_t stride = block->args->out_stride, bits_stride = t->bits_stride * 4;
+  const Float8 multiplier = block->multiplier, bias = block->bias;
+  const float32x4_t min = block->min, max = block->max;
+  const uint16x8_t channel_bits = block->channel_bits;
+  const uint16_t* pixel_class = t->class_add_float ? t->pixel_class : nullptr;
+  float* output = block->output;
+  const float* residual = block->residual;
+  uint8_t* bits = block->bits;
+  const int32_t clear = block->clear;
+  ptrdiff_t at = pixel * stride, bits_at = pixel * bits_stride;
   for (const int32_t end = pixel + pixels; pixel < end; ++pixel, ++acc) {
-    Float8 y = Affine(t, *acc, block.multiplier, block.bias, pixel, block.channel);
-    if (t.pre_clamp) y = Clamp(y, t.pre_min, t.pre_max);
-    if (residual) {
-      y = Add(y, whole ? LoadFloat8(residual) : LoadPart(residual, block.count));
-      residual += stride;
+    Float8 y = Add(Multiply(ToFloat(*acc), multiplier), bias);
+    if (pixel_class && pixel_class[pixel] > 0) {
+      y = Add(y, LoadFloat8(t->class_add_float + ClassRow(*t, pixel) + block->channel));
     }
-    if (t.post_clamp) y = Clamp(y, t.post_min, t.post_max);
-    if (output) {
+    if (residual) y = Add(y, LoadFloat8(residual + at));
+    y.lo = Clamp(y.lo, min, max);
+    y.hi = Clamp(y.hi, min, max);
+    if (output) StoreFloat8(output + at, y);
+    if (bits) StoreBits(bits + bits_at, SignByte(y, channel_bits), clear);
+    at += stride;
+    bits_at += bits_stride;
+  }
+}
+
+__attribute__((noinline)) void StoreAny(const Block* block, const uint16x8_t* acc, int32_t pixel,
+                                        int32_t pixels) {
+  const BconvTransform* t = &block->args->transform;
+  const bool whole = block->count == kBlock;
+  const ptrdiff_t stride = block->args->out_stride, bits_stride = t->bits_stride * 4;
+  for (const int32_t end = pixel + pixels; pixel < end; ++pixel, ++acc) {
+    Float8 y = Affine(*t, *acc, block->multiplier, block->bias, pixel, block->channel);
+    if (t->pre_clamp) y = Clamp(y, t->pre_min, t->pre_max);
+    if (block->residual) {
+      const float* residual = block->residual + pixel * stride;
+      y = Add(y, whole ? LoadFloat8(residual) : LoadPart(residual, block->count));
+    }
+    if (t->post_clamp) y = Clamp(y, t->post_min, t->post_max);
+    if (block->output) {
+      float* output = block->output + pixel * stride;
       if (whole) {
         StoreFloat8(output, y);
       } else {
-        StorePart(output, y, block.count);
+        StorePart(output, y, block->count);
       }
-      output += stride;
     }
-    if (bits) {
-      StoreBits(bits, block, y);
-      bits += bits_stride;
+    if (block->bits) {
+      const uint32_t byte = SignByte(y, block->channel_bits) & ((1u << block->count) - 1);
+      StoreBits(block->bits + pixel * bits_stride, static_cast<uint8_t>(byte), block->clear);
     }
   }
 }
@@ -87,25 +118,37 @@ struct Epilogue {
   Block block;
 
   LCE_NEON_METHOD Epilogue(const BconvArgs* args, int32_t index) {
+    const BconvTransform* t = &args->transform;
+    const int32_t channel = index * kBlock;
     block.args = args;
-    block.channel = index * kBlock;
-    block.count = args->out_channels - block.channel;
-    if (block.count > kBlock) block.count = kBlock;
-    block.plain = block.count == kBlock && IsPlain(args);
-    block.multiplier = LoadFloat8(args->transform.multiplier + block.channel);
-    block.bias = LoadFloat8(args->transform.bias + block.channel);
+    block.channel = channel;
+    block.count = args->out_channels - channel < kBlock ? args->out_channels - channel : kBlock;
+    block.clear = channel + kBlock < args->out_channels ? 0 : ~index & 3;
+    block.way = ChooseWay(args, block.count);
+    block.multiplier = LoadFloat8(t->multiplier + channel);
+    block.bias = LoadFloat8(t->bias + channel);
+    block.min = vdupq_n_f32(t->post_clamp ? t->post_min : -__builtin_inff());
+    block.max = vdupq_n_f32(t->post_clamp ? t->post_max : __builtin_inff());
+    block.output = args->output ? static_cast<float*>(args->output) + channel : nullptr;
+    block.residual = t->residual ? t->residual + channel : nullptr;
+    block.bits = t->bits ? reinterpret_cast<uint8_t*>(t->bits) + index : nullptr;
+    block.channel_bits = ChannelBits();
   }
 
   template <int kPixels>
   LCE_NEON_METHOD void Store(const uint16x8_t* acc, int32_t pixel) const {
-    if (block.plain) {
+    if (block.way == Way::kPlain) {
       const ptrdiff_t stride = block.args->out_stride;
-      float* output = static_cast<float*>(block.args->output) + pixel * stride + block.channel;
+      float* output = block.output + pixel * stride;
       StorePlain<kPixels>(block.multiplier, block.bias, acc, stride, &output);
+      return;
+    }
+    uint16x8_t copy[kPixels];
+    CopyAccumulators<kPixels>(acc, copy);
+    if (block.way == Way::kUsual) {
+      StoreUsual(&block, copy, pixel, kPixels);
     } else {
-      uint16x8_t copy[kPixels];
-      CopyAccumulators<kPixels>(acc, copy);
-      StoreFused(&block, copy, pixel, kPixels);
+      StoreAny(&block, copy, pixel, kPixels);
     }
   }
 };
