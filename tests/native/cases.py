@@ -12,13 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from converters.graph import pack_bits
 from tests.native import nets
 from tests.native.chain_models import CHAINS
-from tests.native.layer_models import LAYERS, pick
+from tests.native.layer_models import CONVOLUTIONS, pick, random_words
 from tests.native.nets import Array, Net, write_model
+from tests.native.sign_models import SIGNS
 
-CATEGORIES: dict[str, Callable[[np.random.Generator], Net]] = {**LAYERS, **CHAINS}
+CATEGORIES: dict[str, Callable[[np.random.Generator], Net]] = {
+    **SIGNS,
+    **CONVOLUTIONS,
+    **CHAINS,
+}
 INPUT_SETS = 2  # two, so that data left over from the run before is noticed
 # (what TensorFlow Lite's own float kernels make of these is not ours to test)
 _SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, -np.nan, 1e-40, -1e-40]
@@ -82,7 +86,7 @@ def random_input(rng: np.random.Generator, net: Net, index: int) -> Array:
         return rng.integers(-128, 128, tensor.shape).astype(np.int8)
     if tensor.dtype == "bool":
         return rng.random(tensor.shape) < 0.5
-    return pack_bits(rng.random((*tensor.shape[:-1], _channels(net, index))) < 0.5)
+    return random_words(rng, tensor.shape[:-1], _channels(net, index))
 
 
 def _names(net: Net) -> set[str]:

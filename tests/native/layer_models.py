@@ -1,6 +1,6 @@
-"""Random single-layer networks: everything LCE's format can say about one operator.
+"""Random single convolutions: everything LCE's format can say about ``LceBconv2d``.
 
-Each generator takes a NumPy generator and returns a ``Net``; ``LAYERS`` names them. Multipliers
+Each generator takes a NumPy generator and returns a ``Net``; ``CONVOLUTIONS`` names them. Multipliers
 and biases are mixtures that include negative, zero, huge and tiny values, and thresholds include
 both ends of int32.
 """
@@ -17,13 +17,13 @@ from tests.native.nets import Array, Net, NetBuilder
 
 Rng = np.random.Generator
 
-PACK_CHANNELS = (1, 31, 32, 33, 64, 68, 128, 200)
 CHANNELS_IN = (1, 16, 33, 40, 64, 96, 128, 256)
 CHANNELS_OUT = (1, 8, 16, 24, 33, 64, 100)
 KERNELS = ((1, 1), (2, 2), (3, 3), (3, 1), (1, 3), (5, 5), (7, 7))
 ACTIVATIONS = (nets.NONE, nets.RELU, nets.RELU6, nets.RELU_N1_TO_1)
 PADDINGS = {"valid": (nets.VALID, 0), "same0": (nets.SAME, 0), "same1": (nets.SAME, 1)}
 MAX_MACS = 30_000_000
+MAX_LARGE_MACS = 150_000_000
 
 
 def pick(rng: Rng, values: Any) -> Any:
@@ -33,7 +33,7 @@ def pick(rng: Rng, values: Any) -> Any:
 
 def random_words(rng: Rng, shape: tuple[int, ...], channels: int) -> Array:
     """Packed random signs, shape ``(*shape, words)``; unused bits are 0."""
-    balance = pick(rng, (0.5, 0.5, 0.1, 0.9))
+    balance = pick(rng, (0.5, 0.5, 0.5, 0.1, 0.9, 0.0, 1.0))  # 0 and 1: the largest sums
     return pack_bits(rng.random((*shape, channels)) < balance)
 
 
@@ -181,60 +181,34 @@ def random_bconv(
     return net.build(add_bconv(net, rng, source, count, kernel, options, output, groups, dummy))
 
 
-def quantize(rng: Rng, dtype: str) -> Net:
-    """``LceQuantize`` of rank 2 or 4."""
+def large_bconv(rng: Rng, padding: str, output: str) -> Net:
+    """Sizes of real networks: several tiles of every kernel, work for several threads."""
+    while True:
+        channels = int(pick(rng, (40, 64, 128, 256, 512)))
+        count = int(pick(rng, (64, 100, 128, 256, 512)))
+        size = int(pick(rng, (7, 14, 15, 28, 56)))
+        kernel = pick(rng, ((1, 1), (3, 3), (3, 3), (5, 5)))
+        if size * size * channels * count * kernel[0] * kernel[1] <= MAX_LARGE_MACS:
+            break
     net = NetBuilder()
-    shape = _shape(rng)
-    scales: dict[str, Any] = {}
-    if dtype == "int8":
-        scales = {"scale": 0.25, "zero_point": _zero_point(rng)}
-    source = net.input(shape, dtype, **scales)
-    target = net.tensor((*shape[:-1], packed_words(shape[-1])), "int32")
-    return net.build(net.op(nets.QUANTIZE, [source], target))
+    source = net.input((1, size, size, packed_words(channels)), "int32")
+    options = bconv_options(rng, padding, channels, nets.NONE)
+    options |= {"dilation_height_factor": 1, "dilation_width_factor": 1}
+    target = add_bconv(net, rng, source, count, kernel, options, output, dummy_multiplier=False)
+    return net.build(target)
 
 
-def dequantize(rng: Rng, dtype: str) -> Net:
-    """``LceDequantize`` of rank 2 or 4."""
+def wide_bconv(rng: Rng, output: str) -> Net:
+    """A window of about 2**16 bits, around what a 16-bit counter can hold."""
+    size, channels = pick(rng, ((3, 7296), (3, 7281), (3, 7282), (5, 2624), (5, 2656), (1, 65568)))
     net = NetBuilder()
-    shape = _shape(rng)
-    scales: dict[str, Any] = {}
-    if dtype == "int8":
-        scales = {"scale": pick(rng, (0.004, 0.0078125, 0.3, 1.0, 3.0)), "zero_point": 0}
-        scales["zero_point"] = _zero_point(rng)
-    source = net.input((*shape[:-1], packed_words(shape[-1])), "int32")
-    return net.build(net.op(nets.DEQUANTIZE, [source], net.tensor(shape, dtype, **scales)))
-
-
-def bmaxpool(rng: Rng) -> Net:
-    """``LceBMaxPool2d``."""
-    net = NetBuilder()
-    options = {
-        "padding": int(rng.integers(2)),
-        "stride_height": int(rng.integers(1, 4)),
-        "stride_width": int(rng.integers(1, 4)),
-        "filter_height": int(rng.integers(1, 5)),
-        "filter_width": int(rng.integers(1, 5)),
-    }
-    batch, height, width = (int(n) for n in rng.integers((1, 4, 4), (4, 12, 12)))
-    words = packed_words(pick(rng, PACK_CHANNELS))
-    out = [
-        geometry(size, options[f"filter_{side}"], options[f"stride_{side}"], 1, options["padding"])
-        for size, side in ((height, "height"), (width, "width"))
-    ]
-    source = net.input((batch, height, width, words), "int32")
-    target = net.tensor((batch, out[0][0], out[1][0], words), "int32")
-    return net.build(net.op(nets.BMAXPOOL, [source], target, **options))
-
-
-def _shape(rng: Rng) -> tuple[int, ...]:
-    channels = int(pick(rng, PACK_CHANNELS))
-    if rng.random() < 0.3:
-        return int(rng.integers(1, 9)), channels
-    return (*(int(n) for n in rng.integers(1, 8, 3)), channels)
-
-
-def _zero_point(rng: Rng) -> int:
-    return int(pick(rng, (-128, -127, 0, 126, 127, int(rng.integers(-128, 128)))))
+    source = net.input((1, size + 1, size + 2, packed_words(channels)), "int32")
+    options = bconv_options(rng, "valid", channels, nets.NONE)
+    options |= {"dilation_height_factor": 1, "dilation_width_factor": 1}
+    count = int(pick(rng, (1, 16, 33)))
+    kernel = (size, size)
+    target = add_bconv(net, rng, source, count, kernel, options, output, dummy_multiplier=False)
+    return net.build(target)
 
 
 def _bconv(padding: str, output: str = "float32", **options: Any) -> Callable[[Rng], Net]:
@@ -247,14 +221,7 @@ def _bconv(padding: str, output: str = "float32", **options: Any) -> Callable[[R
     return make
 
 
-LAYERS: dict[str, Callable[[Rng], Net]] = {
-    "quantize float32": lambda rng: quantize(rng, "float32"),
-    "quantize int8": lambda rng: quantize(rng, "int8"),
-    "quantize bool": lambda rng: quantize(rng, "bool"),
-    "dequantize float32": lambda rng: dequantize(rng, "float32"),
-    "dequantize int8": lambda rng: dequantize(rng, "int8"),
-    "dequantize bool": lambda rng: dequantize(rng, "bool"),
-    "bmaxpool": bmaxpool,
+CONVOLUTIONS: dict[str, Callable[[Rng], Net]] = {
     "bconv float valid": _bconv("valid"),
     "bconv float valid activation": _bconv("valid", active=True),
     "bconv float same1": _bconv("same1"),
@@ -265,6 +232,10 @@ LAYERS: dict[str, Callable[[Rng], Net]] = {
     "bconv float same0 small image": _bconv("same0", small=True),
     "bconv float valid groups": _bconv("valid", grouped=True),
     "bconv float same0 groups": _bconv("same0", grouped=True),
+    "bconv float large": lambda rng: large_bconv(rng, pick(rng, tuple(PADDINGS)), "float32"),
+    "bconv float wide window": lambda rng: wide_bconv(rng, "float32"),
+    "bconv packed large": lambda rng: large_bconv(rng, pick(rng, ("valid", "same1")), "int32"),
+    "bconv packed wide window": lambda rng: wide_bconv(rng, "int32"),
     "bconv packed valid": _bconv("valid", "int32", dummy=False),
     "bconv packed same1": _bconv("same1", "int32", dummy=False),
     "bconv packed same0": _bconv("same0", "int32"),
