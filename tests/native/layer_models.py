@@ -1,8 +1,8 @@
 """Random single convolutions: everything LCE's format can say about ``LceBconv2d``.
 
-Each generator takes a NumPy generator and returns a ``Net``; ``CONVOLUTIONS`` names them. Multipliers
-and biases are mixtures that include negative, zero, huge and tiny values, and thresholds include
-both ends of int32.
+Each generator takes a NumPy generator and returns a ``Net``; ``CONVOLUTIONS`` names them.
+Multipliers and biases are mixtures that include negative, zero, huge and tiny values, and
+thresholds include both ends of int32.
 """
 
 from collections.abc import Callable
