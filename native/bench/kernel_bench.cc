@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "../tests/cpu.h"
+#include "core/chunk.h"
 #include "kernels/kernels.h"
 
 namespace lce {
@@ -66,7 +67,13 @@ struct Case {
   int32_t pixels, blocks, repeats;
   double seconds[kMaxRounds];
 
-  void Run() const { kernel->run(&args, 0, pixels, 0, blocks); }
+  int32_t chunk;
+
+  void Run() const {
+    for (int32_t p = 0; p < pixels; p += chunk) {
+      kernel->run(&args, p, p + chunk < pixels ? p + chunk : pixels, 0, blocks);
+    }
+  }
 };
 
 bool MakeCase(const BconvKernel& kernel, const Layer& layer, bool fused, Case* c) {
@@ -87,6 +94,7 @@ bool MakeCase(const BconvKernel& kernel, const Layer& layer, bool fused, Case* c
 
   c->kernel = &kernel;
   c->pixels = layer.size * layer.size;
+  c->chunk = ChunkPixels(kernel.packed_bytes(&shape), kernel.pixel_tile);
   const int32_t covered = bits ? 32 * words : channels;
   c->blocks = (covered + kernel.block_channels - 1) / kernel.block_channels;
   const int32_t padded = c->blocks * kernel.block_channels;
@@ -118,6 +126,11 @@ bool MakeCase(const BconvKernel& kernel, const Layer& layer, bool fused, Case* c
   c->args.input = nibbles ? static_cast<const void*>(expanded) : input;
   c->args.pixel_offset = pixel_offset;
   c->args.segment_offset = segment_offset;
+  int32_t* element_offset = Allocate<int32_t>(static_cast<size_t>(3) * shape.segment_elements);
+  for (int32_t e = 0; e < 3 * shape.segment_elements; ++e) {
+    element_offset[e] = segment_offset[e / shape.segment_elements] + e % shape.segment_elements;
+  }
+  c->args.element_offset = element_offset;
   c->args.segments = 3;
   c->args.segment_elements = shape.segment_elements;
   c->args.weights = packed;

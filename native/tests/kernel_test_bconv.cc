@@ -382,6 +382,13 @@ bool TestBconv(const BconvKernel& kernel, Random* random, Tally* tally) {
   args.input = nibbles ? static_cast<const void*>(bytes.data()) : words.data();
   args.pixel_offset = pixel_position.data();
   args.segment_offset = segment_position.data();
+  Buffer<int32_t> element_position(
+      static_cast<size_t>(shape.segments) * shape.segment_elements, random->Int(0, 3));
+  for (size_t e = 0; e < element_position.size(); ++e) {
+    element_position[e] = segment_position[e / shape.segment_elements] +
+                          static_cast<int32_t>(e % shape.segment_elements);
+  }
+  args.element_offset = element_position.data();
   args.segments = shape.segments;
   args.segment_elements = shape.segment_elements;
   args.weights = packed;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/bits.h"
+#include "core/chunk.h"
 
 namespace lce {
 namespace {
@@ -242,7 +243,8 @@ bool BconvPlan::MakeOffsets(Error* error) {
     scratch_bytes_ += static_cast<size_t>(pixels) * groups_ * DivideUp(group_out_, 32) * 4;
   }
   if (!pixel_offset_.Reset(static_cast<size_t>(pixels)) ||
-      !segment_offset_.Reset(shape_.segments)) {
+      !segment_offset_.Reset(shape_.segments) ||
+      !element_offset_.Reset(static_cast<size_t>(shape_.segments) * shape_.segment_elements)) {
     return error->OutOfMemory();
   }
   int32_t* next = pixel_offset_.data();
@@ -255,6 +257,10 @@ bool BconvPlan::MakeOffsets(Error* error) {
   for (int32_t s = 0; s < shape_.segments; ++s) {
     segment_offset_[s] = s / per_row * rows_.dilation * row_elements_ +
                          s % per_row * columns_.dilation * pixel_elements_;
+    for (int32_t k = 0; k < shape_.segment_elements; ++k) {
+      element_offset_[static_cast<size_t>(s) * shape_.segment_elements + k] =
+          segment_offset_[s] + k;
+    }
   }
   return true;
 }
@@ -449,10 +455,7 @@ void BconvPlan::Compute(void* context, int32_t unit) {
   const int32_t pixel_end = Min(job.pixels, pixel_begin + job.pixels_per_unit);
   const int32_t block_begin = unit / job.pixel_units * job.blocks_per_unit;
   const int32_t block_end = Min(plan.blocks_, block_begin + job.blocks_per_unit);
-  // All blocks of a few pixels, then the next pixels: few enough that input and output stay in
-  // the first-level cache, more if the weights do not.
-  const int32_t chunk = plan.packed_bytes_ <= 16384 ? 56 : 196;
-  const int32_t step = RoundUp(chunk, plan.kernel_->pixel_tile);
+  const int32_t step = ChunkPixels(plan.packed_bytes_, plan.kernel_->pixel_tile);
   for (int32_t p = pixel_begin; p < pixel_end; p += step) {
     plan.kernel_->run(&job.args, p, Min(pixel_end, p + step), block_begin, block_end);
   }
@@ -489,6 +492,7 @@ void BconvPlan::Run(const uint32_t* input, void* output, const BconvFusion& fusi
   memset(&args, 0, sizeof args);
   args.pixel_offset = pixel_offset_.data();
   args.segment_offset = segment_offset_.data();
+  args.element_offset = element_offset_.data();
   args.segments = shape_.segments;
   args.segment_elements = shape_.segment_elements;
   args.out_channels = group_out_;

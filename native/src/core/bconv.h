@@ -139,7 +139,7 @@ class BconvPlan {
   bool direct_;              // the kernel reads the tensor itself
   int32_t pixel_elements_, row_elements_;
   size_t buffer_bytes_, scratch_bytes_;
-  Array<int32_t> pixel_offset_, segment_offset_;
+  Array<int32_t> pixel_offset_, segment_offset_, element_offset_;
   Array<uint16_t> pixel_class_;
   struct Outside {
     int32_t top, bottom, left, right;  // taps outside of the image

@@ -70,27 +70,25 @@ LCE_INLINE void Accumulate(const BconvArgs& args, int32_t pixel, int32_t pixel_e
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) acc[i][j] = _mm512_setzero_si512();
   }
-  const int32_t words = args.segment_elements;
+  // One loop over all words: short loops over segments cost a misprediction each.
+  const int32_t words = args.segments * args.segment_elements;
+  const int32_t* offset = args.element_offset;
   const uint32_t* weights = static_cast<const uint32_t*>(args.weights) +
-                            static_cast<size_t>(block) * args.segments * words * kChannels;
-  for (int32_t s = 0; s < args.segments; ++s) {
-    const uint32_t* row[kPixels];
-#pragma GCC unroll 7
-    for (int i = 0; i < kPixels; ++i) row[i] = input[i] + args.segment_offset[s];
-    for (int32_t k = 0; k < words; ++k) {
-      __m512i w[kVectors];
+                            static_cast<size_t>(block) * words * kChannels;
+  for (int32_t k = 0; k < words; ++k) {
+    const int64_t at = offset[k];
+    __m512i w[kVectors];
 #pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) w[j] = _mm512_load_si512(weights + 16 * j);
+    for (int j = 0; j < kVectors; ++j) w[j] = _mm512_load_si512(weights + 16 * j);
 #pragma GCC unroll 7
-      for (int i = 0; i < kPixels; ++i) {
-        const __m512i x = _mm512_set1_epi32(static_cast<int32_t>(row[i][k]));
+    for (int i = 0; i < kPixels; ++i) {
+      const __m512i x = _mm512_set1_epi32(static_cast<int32_t>(input[i][at]));
 #pragma GCC unroll 2
-        for (int j = 0; j < kVectors; ++j) {
-          acc[i][j] = _mm512_add_epi32(acc[i][j], _mm512_popcnt_epi32(_mm512_xor_si512(x, w[j])));
-        }
+      for (int j = 0; j < kVectors; ++j) {
+        acc[i][j] = _mm512_add_epi32(acc[i][j], _mm512_popcnt_epi32(_mm512_xor_si512(x, w[j])));
       }
-      weights += kChannels;
     }
+    weights += kChannels;
   }
 #pragma GCC unroll 7
   for (int i = 0; i < kPixels; ++i) {

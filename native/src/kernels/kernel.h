@@ -86,6 +86,8 @@ struct BconvArgs {
   const int32_t* pixel_offset;    // elements; one per output pixel of an image
   const int32_t* segment_offset;  // elements; `segments` of them
   int32_t segments, segment_elements;
+  // The same window element by element: segment_offset[s] + k at s * segment_elements + k.
+  const int32_t* element_offset;
   const void* weights;            // packed by the kernel
   int32_t out_channels;           // of this group
   // First output channel of the group, in the layout of its output: pixel p starts at

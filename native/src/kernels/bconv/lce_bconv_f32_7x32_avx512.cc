@@ -5,8 +5,7 @@ namespace lce {
 namespace {
 
 template <int kVectors>
-LCE_INLINE void FloatTile(const BconvArgs& args, int32_t pixel, int32_t pixel_end,
-                          int32_t block) {
+LCE_INLINE void FloatTile(const BconvArgs& args, int32_t pixel, int32_t pixel_end, int32_t block) {
   using avx512::kPixels;
   avx512::Tile tile;
   __m512 y[kPixels][kVectors];
