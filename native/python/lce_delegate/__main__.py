@@ -124,18 +124,14 @@ def _info(options: argparse.Namespace) -> None:
     if _write_json(options.json, result):
         return
     found = result["runtime"]
-    print(f"lce_delegate {result.get('version')} at {result['library']}")
+    print(f"lce_delegate {result['version']} at {result['library']}")
     print(f"runtime      {found['name']} {found['version']}" if found else "runtime      none")
-    print(f"CPU          {result.get('architecture')}, {_words(result.get('cpu_features'))}")
-    for kernel_set in result.get("kernel_sets", []):
+    print(f"CPU          {result['architecture']} {result['cpu_features']}".rstrip())
+    for kernel_set in result["kernel_sets"]:
         state = "selected" if kernel_set.get("selected") else "available"
         if not kernel_set.get("supported"):
             state = "not supported by this CPU"
         print(f"kernels      {kernel_set['name']:<8} {state}")
-
-
-def _words(values: Any) -> str:
-    return " ".join(values) if values else "no optional features"
 
 
 def _run(options: argparse.Namespace) -> None:

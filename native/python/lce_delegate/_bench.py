@@ -126,7 +126,7 @@ def bench(
         "model": os.fspath(path),
         "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
         "runtime": {"name": runtime().name, "version": runtime().version},
-        "delegate": capabilities.get("version"),
+        "delegate": capabilities["version"],
         "kernel": kernel_name(capabilities, options.get("kernel", "auto")),
         "fusion": options.get("fusion", True),
         "exactness": options.get("exactness", "lce"),
@@ -168,9 +168,11 @@ def _samples(
 
 def kernel_name(capabilities: dict[str, Any], asked: str) -> str:
     """Name of the kernel set that runs, given :func:`lce_delegate.info`."""
+    if asked == "auto":
+        asked = os.environ.get("LCE_FORCE_KERNEL") or asked
     if asked != "auto":
         return asked
-    selected = [s["name"] for s in capabilities.get("kernel_sets", []) if s.get("selected")]
+    selected = [s["name"] for s in capabilities["kernel_sets"] if s["selected"]]
     return str(selected[0]) if selected else "unknown"
 
 
