@@ -178,10 +178,10 @@ def structures(rng: Rng, output: str) -> Iterator[Mutation]:
         for scale in (None, 0.0, -1.0, float("nan")):
             yield _edit(rng, net, f"output scale {scale}", {target: replace(tensor, scale=scale)})
         allowed = [replace(tensor, zero_point=n) for n in (-129, 128, 2**31 - 1)]
-        for changed in (*allowed, replace(tensor, scale=float("inf"))):
-            meant = (replace(net, tensors=_replaced(net, {target: changed})),)
-            what = f"output scale {changed.scale}, zero point {changed.zero_point}"
-            yield _edit(rng, net, what, {target: changed}, meanings=meant)
+        for odd in (*allowed, replace(tensor, scale=float("inf"))):
+            meant = (replace(net, tensors=_replaced(net, {target: odd})),)
+            what = f"output scale {odd.scale}, zero point {odd.zero_point}"
+            yield _edit(rng, net, what, {target: odd}, meanings=meant)
 
 
 def _constants(rng: Rng, net: Net, slot: int, tensor: Tensor) -> Iterator[Mutation]:
