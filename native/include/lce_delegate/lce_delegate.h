@@ -47,7 +47,7 @@ LCE_DELEGATE_EXPORT void lce_delegate_reset_profile(const void* delegate);
 /* The external delegate interface of TensorFlow Lite.
  *
  * Options, all text:
- *   num_threads   0 (default: follow the interpreter) .. 64
+ *   num_threads   0 (default: follow the interpreter) .. 32
  *   kernel        auto (default) or the name of a kernel set that this CPU supports
  *   fusion        1 (default) or 0
  *   exactness     lce (default: LCE's arithmetic bit for bit) or keras (integers first)

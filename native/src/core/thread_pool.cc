@@ -1,7 +1,7 @@
-// The job is one 64-bit word: generation (28 bits), units (18), next unit (18). A thread takes a
-// unit by compare-and-swap of the whole word, so a thread that wakes up late can never mix the
-// units of one job with the function of another: while a unit is taken and not done, Run does
-// not return and the job's function and context stay as they are.
+// The job is one 64-bit word: a generation and a bit for each unit that nobody has taken. A
+// thread takes a unit by compare-and-swap of the whole word, so a thread that wakes up late can
+// never mix the units of one job with the function of another: while a unit is taken and not
+// done, Run does not return and the job's function and context stay as they are.
 //
 // Workers look for work for 1 ms after a job before they sleep. Waking a sleeping thread takes
 // as long as half a layer (30 us measured on a virtual x86 machine), and between two layers of
@@ -20,14 +20,17 @@
 namespace lce {
 namespace {
 
-constexpr int kUnitBits = 18;
+constexpr int kUnitBits = ThreadPool::kMaxUnits;
 constexpr uint64_t kUnitMask = (uint64_t{1} << kUnitBits) - 1;
 constexpr int64_t kSpinNanoseconds = 1000000;
 constexpr int kSpinsBetweenLooksAtClock = 64;
 constexpr int kSpinsBeforeYield = 2000;
 
-uint64_t NextUnit(uint64_t job) { return job & kUnitMask; }
-uint64_t Units(uint64_t job) { return job >> kUnitBits & kUnitMask; }
+int32_t LowestBit(uint64_t word) {
+  int32_t bit = 0;
+  while ((word >> bit & 1) == 0) ++bit;
+  return bit;
+}
 
 int64_t Now() {
   timespec t;
@@ -47,6 +50,12 @@ void Pause() {
 
 }  // namespace
 
+struct ThreadPool::Worker {
+  State* state;
+  int32_t number;
+  pthread_t thread;
+};
+
 struct ThreadPool::State {
   uint64_t job;
   int32_t done;
@@ -57,35 +66,36 @@ struct ThreadPool::State {
   void* context;
   pthread_mutex_t mutex;
   pthread_cond_t wake;
-  pthread_t threads[kMaxThreads];
+  Worker workers[kMaxThreads];
 
-  // Does units of the current job until none is left; returns whether it did any.
-  bool Help() {
-    bool any = false;
+  // Does units of the current job, number `preferred` first, until none is left.
+  void Help(int32_t preferred) {
     uint64_t seen = __atomic_load_n(&job, __ATOMIC_ACQUIRE);
-    while (NextUnit(seen) < Units(seen)) {
-      if (!__atomic_compare_exchange_n(&job, &seen, seen + 1, false, __ATOMIC_ACQ_REL,
+    while ((seen & kUnitMask) != 0) {
+      int32_t unit = preferred;
+      if ((seen >> unit & 1) == 0) unit = LowestBit(seen);
+      const uint64_t taken = seen & ~(uint64_t{1} << unit);
+      if (!__atomic_compare_exchange_n(&job, &seen, taken, false, __ATOMIC_ACQ_REL,
                                        __ATOMIC_ACQUIRE)) {
         continue;
       }
-      work(context, static_cast<int32_t>(NextUnit(seen)));
+      work(context, unit);
       __atomic_add_fetch(&done, 1, __ATOMIC_RELEASE);
-      any = true;
       seen = __atomic_load_n(&job, __ATOMIC_ACQUIRE);
     }
-    return any;
   }
   bool HasWork() const {
-    const uint64_t seen = __atomic_load_n(&job, __ATOMIC_SEQ_CST);
-    return NextUnit(seen) < Units(seen) || __atomic_load_n(&stop, __ATOMIC_SEQ_CST);
+    return (__atomic_load_n(&job, __ATOMIC_SEQ_CST) & kUnitMask) != 0 ||
+           __atomic_load_n(&stop, __ATOMIC_SEQ_CST) != 0;
   }
 };
 
-void* ThreadPool::Worker(void* argument) {
-  State& state = *static_cast<State*>(argument);
+void* ThreadPool::WorkerMain(void* argument) {
+  const Worker& worker = *static_cast<Worker*>(argument);
+  State& state = *worker.state;
   const FlushDenormals flush;  // as the caller of Run does
   while (!__atomic_load_n(&state.stop, __ATOMIC_ACQUIRE)) {
-    state.Help();
+    state.Help(worker.number);
     const int64_t give_up = Now() + kSpinNanoseconds;
     while (!state.HasWork() && Now() < give_up) {
       for (int i = 0; i < kSpinsBetweenLooksAtClock && !state.HasWork(); ++i) Pause();
@@ -108,7 +118,7 @@ void ThreadPool::Stop() {
   __atomic_store_n(&state_->stop, 1, __ATOMIC_SEQ_CST);
   pthread_cond_broadcast(&state_->wake);
   pthread_mutex_unlock(&state_->mutex);
-  for (int32_t i = 0; i < workers_; ++i) pthread_join(state_->threads[i], nullptr);
+  for (int32_t i = 0; i < workers_; ++i) pthread_join(state_->workers[i].thread, nullptr);
   pthread_cond_destroy(&state_->wake);
   pthread_mutex_destroy(&state_->mutex);
   Free(state_);
@@ -134,8 +144,11 @@ void ThreadPool::Resize(int32_t threads) {
     state_ = nullptr;
     return;
   }
-  while (workers_ + 1 < threads &&
-         pthread_create(&state_->threads[workers_], nullptr, Worker, state_) == 0) {
+  while (workers_ + 1 < threads) {
+    Worker& worker = state_->workers[workers_];
+    worker.state = state_;
+    worker.number = workers_ + 1;
+    if (pthread_create(&worker.thread, nullptr, WorkerMain, &worker) != 0) return;
     ++workers_;
   }
 }
@@ -152,16 +165,16 @@ void ThreadPool::Run(void (*work)(void*, int32_t), void* context, int32_t units)
   state.work = work;
   state.context = context;
   __atomic_store_n(&state.done, 0, __ATOMIC_RELAXED);
-  const uint64_t generation = (state.job >> 2 * kUnitBits) + 1;
-  __atomic_store_n(&state.job,
-                   generation << 2 * kUnitBits | static_cast<uint64_t>(units) << kUnitBits,
-                   __ATOMIC_SEQ_CST);
+  // The generation is for the reader of a dump: an old word that comes back is still a true one.
+  const uint64_t generation = (state.job >> kUnitBits) + 1;
+  const uint64_t all = kUnitMask >> (kUnitBits - units);
+  __atomic_store_n(&state.job, generation << kUnitBits | all, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&state.sleepers, __ATOMIC_SEQ_CST) > 0) {
     pthread_mutex_lock(&state.mutex);
     pthread_cond_broadcast(&state.wake);
     pthread_mutex_unlock(&state.mutex);
   }
-  state.Help();
+  state.Help(0);
   for (int i = 0; __atomic_load_n(&state.done, __ATOMIC_ACQUIRE) < units; ++i) {
     if (i < kSpinsBeforeYield) {
       Pause();

@@ -8,8 +8,8 @@ namespace lce {
 
 class ThreadPool {
  public:
-  static constexpr int32_t kMaxThreads = 64;
-  static constexpr int32_t kMaxUnits = 1 << 16;
+  static constexpr int32_t kMaxThreads = 32;
+  static constexpr int32_t kMaxUnits = 32;
 
   ThreadPool() = default;
   ~ThreadPool();
@@ -21,14 +21,16 @@ class ThreadPool {
   void Resize(int32_t threads);
   int32_t threads() const { return workers_ + 1; }
 
-  // Calls work(context, unit) once for every unit in [0, units), in any order, on any thread,
-  // and returns when all are done. units <= kMaxUnits. If another thread is inside Run, the
-  // caller does all units itself.
+  // Calls work(context, unit) once for every unit in [0, units), in any order, and returns when
+  // all are done. Thread i, the caller being 0, does unit i unless it comes too late, so that
+  // the same core works on the same part of a tensor in layer after layer. units <= kMaxUnits.
+  // If another thread is inside Run, the caller does all units itself.
   void Run(void (*work)(void* context, int32_t unit), void* context, int32_t units);
 
  private:
   struct State;
-  static void* Worker(void* argument);
+  struct Worker;
+  static void* WorkerMain(void* argument);
   void Stop();
 
   State* state_ = nullptr;

@@ -59,7 +59,7 @@ bool ParseOptions(const char* const* keys, const char* const* values, size_t cou
     int64_t number;
     if (strcmp(key, "num_threads") == 0) {
       if (!ParseInt(value, 0, ThreadPool::kMaxThreads, &number)) {
-        return bad("0 (follow the interpreter) to 64");
+        return bad("0 (follow the interpreter) to 32");
       }
       options->num_threads = static_cast<int32_t>(number);
     } else if (strcmp(key, "kernel") == 0) {

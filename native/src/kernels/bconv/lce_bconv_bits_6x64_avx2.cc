@@ -1,7 +1,7 @@
 // Binary convolution to bits, AVX2: sums by table lookup (avx2_lookup.h), then
 //   bit = (acc > threshold) xor invert, eight channels at a time. Thresholds past the last
 // channel are INT32_MAX, so their bits are 0.
-#include "kernels/avx2_lookup.h"
+#include "kernels/avx2_lookup_run.h"
 #include "kernels/avx2_transform.h"
 
 namespace lce {

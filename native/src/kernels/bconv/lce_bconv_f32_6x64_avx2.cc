@@ -1,7 +1,7 @@
 // Binary convolution to float, AVX2: sums by table lookup (avx2_lookup.h), then
 //   y = (2 * acc + offset) * multiplier + bias and the fused steps of kernel.h, eight channels at
 // a time. The common case, a multiply and an add alone, has its own loop.
-#include "kernels/avx2_lookup.h"
+#include "kernels/avx2_lookup_run.h"
 #include "kernels/avx2_transform.h"
 
 namespace lce {

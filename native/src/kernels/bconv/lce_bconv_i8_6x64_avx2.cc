@@ -1,7 +1,7 @@
 // Binary convolution to int8, AVX2: sums by table lookup (avx2_lookup.h), then
 //   y = (2 * acc + offset) * multiplier + bias, rounded half away from zero and saturated,
 // eight channels at a time and 32 to a store.
-#include "kernels/avx2_lookup.h"
+#include "kernels/avx2_lookup_run.h"
 #include "kernels/avx2_transform.h"
 
 namespace lce {
