@@ -1,0 +1,194 @@
+// Binary convolution with AVX2 by table lookup (see avx2_lookup.h): tiles of 6 pixels by a block.
+//
+// For 64 channels 6 * 2 byte sums, 2 weights, a row and a product are the 16 registers.
+#ifndef LCE_KERNELS_AVX2_LOOKUP_RUN_H_
+#define LCE_KERNELS_AVX2_LOOKUP_RUN_H_
+
+#include <string.h>
+
+#include "kernels/avx2_lookup.h"
+
+namespace lce {
+
+// Sums of one tile, in order of channels.
+struct alignas(32) LookupSums {
+  uint16_t sum[kLookupPixels][kLookupBlock];
+};
+
+// How a window is walked: runs of at most `run` steps, which bytes can hold, of equal length as
+// far as possible.
+struct LookupWindow {
+  size_t half_bytes;
+  int32_t steps, run;
+};
+
+LCE_INLINE LookupWindow MakeWindow(const BconvArgs* args, int32_t step_elements) {
+  LookupWindow window;
+  window.half_bytes = LookupHalfBytes(args->segments, args->segment_elements);
+  window.steps = args->segments * args->segment_elements / step_elements;
+  const int32_t runs = (window.steps + kByteSteps - 1) / kByteSteps;
+  window.run = (window.steps + runs - 1) / runs;
+  return window;
+}
+
+// f(0), f(1), .. f(kCount - 1), unrolled in the front end: arrays indexed by these stay in
+// registers whatever an optimizer thinks of loops.
+#define LCE_LAMBDA(i) [&](int i) __attribute__((always_inline))
+template <int kCount, typename Function>
+LCE_INLINE void Repeat(Function f) {
+  if constexpr (kCount > 0) {
+    Repeat<kCount - 1>(f);
+    f(kCount - 1);
+  }
+}
+
+// Adds to 16-bit sums in memory, unless these are the first to be stored.
+LCE_INLINE void StoreSums(uint16_t* memory, __m256i sums, bool first) {
+  __m256i* to = reinterpret_cast<__m256i*>(memory);
+  _mm256_store_si256(to, first ? sums : _mm256_add_epi16(sums, _mm256_load_si256(to)));
+}
+
+// kHalves * 32 channels, one byte each.
+template <int kHalves>
+struct WideStep {
+  static constexpr int kRegisters = kHalves;
+  static constexpr int kElements = 1;
+  static constexpr size_t kWeightBytes = kLookupHalf;
+
+  // Adds one step of all pixels to their bytes.
+  template <int kPixels>
+  LCE_INLINE void Add(const uint8_t* const* input, ptrdiff_t at, const uint8_t* weights,
+                      size_t half_bytes, __m256i (*bytes)[kHalves]) {
+    __m256i w[kHalves];
+    Repeat<kHalves>(LCE_LAMBDA(j) {
+      w[j] = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + j * half_bytes));
+    });
+    Repeat<kPixels>(LCE_LAMBDA(i) {
+      const uint8_t* row = &kLookupTable.row[0][0] + input[i][at];
+      const __m256i counts = _mm256_broadcastsi128_si256(
+          _mm_load_si128(reinterpret_cast<const __m128i*>(row)));
+      Repeat<kHalves>(LCE_LAMBDA(j) {
+        bytes[i][j] = _mm256_add_epi8(bytes[i][j], _mm256_shuffle_epi8(counts, w[j]));
+      });
+    });
+  }
+
+  LCE_INLINE void Widen(const __m256i* bytes, uint16_t* sums, bool first) {
+    const __m256i zero = _mm256_setzero_si256();
+    Repeat<kHalves>(LCE_LAMBDA(j) {
+      StoreSums(sums + 32 * j, _mm256_unpacklo_epi8(bytes[j], zero), first);
+      StoreSums(sums + 32 * j + 16, _mm256_unpackhi_epi8(bytes[j], zero), first);
+    });
+  }
+};
+
+// 16 channels, four bytes each.
+struct NarrowStep {
+  static constexpr int kRegisters = 2;
+  static constexpr int kElements = 4;
+  static constexpr size_t kWeightBytes = 4 * kLookupNarrow;
+
+  template <int kPixels>
+  LCE_INLINE void Add(const uint8_t* const* input, ptrdiff_t at, const uint8_t* weights, size_t,
+                      __m256i (*bytes)[2]) {
+    const __m256i counts =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    Repeat<kPixels>(LCE_LAMBDA(i) {
+      int32_t four;
+      memcpy(&four, input[i] + at, sizeof(four));
+      // The lower halves are 0, so that nothing moves from one byte to the next.
+      const __m256i x = _mm256_srli_epi16(_mm256_set1_epi32(four), 4);
+      // Weights are read again for every pixel: held in registers they would be one too many.
+      const __m256i* w = reinterpret_cast<const __m256i*>(weights);
+      __asm__ volatile("" : "+r"(w));
+      Repeat<2>(LCE_LAMBDA(j) {
+        const __m256i differ = _mm256_xor_si256(x, _mm256_load_si256(w + j));
+        bytes[i][j] = _mm256_add_epi8(bytes[i][j], _mm256_shuffle_epi8(counts, differ));
+      });
+    });
+  }
+
+  LCE_INLINE void Widen(const __m256i* bytes, uint16_t* sums, bool first) {
+    const __m256i one = _mm256_set1_epi8(1);
+    const __m256i low =
+        _mm256_madd_epi16(_mm256_maddubs_epi16(bytes[0], one), _mm256_set1_epi16(1));
+    const __m256i high =
+        _mm256_madd_epi16(_mm256_maddubs_epi16(bytes[1], one), _mm256_set1_epi16(1));
+    // Packing works in halves of a register: quarters come out as 0 2 1 3.
+    const __m256i packed = _mm256_packus_epi32(low, high);
+    StoreSums(sums, _mm256_permute4x64_epi64(packed, 0xd8), first);
+  }
+};
+
+// Sums of pixels pixel .. pixel + kPixels - 1.
+template <int kPixels, typename Step>
+static __attribute__((noinline)) void LookupTile(const BconvArgs* args,
+                                                 const LookupWindow* window, int32_t pixel,
+                                                 const uint8_t* weights, LookupSums* sums) {
+  const size_t half_bytes = window->half_bytes;
+  __m256i bytes[kPixels][Step::kRegisters];
+  const auto clear = LCE_LAMBDA(i) {
+    Repeat<Step::kRegisters>(LCE_LAMBDA(j) { bytes[i][j] = _mm256_setzero_si256(); });
+  };
+  Repeat<kPixels>(clear);
+  const uint8_t* input[kPixels];
+  Repeat<kPixels>(LCE_LAMBDA(i) {
+    input[i] = static_cast<const uint8_t*>(args->input) + args->pixel_offset[pixel + i];
+  });
+  const int32_t* offset = args->element_offset;
+  for (int32_t left = window->steps; left > 0;) {
+    const int32_t run = MinInt(window->run, left);
+    for (const uint8_t* const end = weights + run * Step::kWeightBytes; weights != end;
+         weights += Step::kWeightBytes, offset += Step::kElements) {
+      Step::template Add<kPixels>(input, *offset, weights, half_bytes, bytes);
+    }
+    const bool first = left == window->steps;
+    Repeat<kPixels>(LCE_LAMBDA(i) { Step::Widen(bytes[i], sums->sum[i], first); });
+    Repeat<kPixels>(clear);
+    // The 16-bit sums stay in memory: compilers would hold them in registers across the loops,
+    // that is, spill all the 16 there are.
+    __asm__ volatile("" : : "r"(sums) : "memory");
+    left -= run;
+  }
+}
+
+// All pixels of one block; calls store(args, sums, pixel, block) for each.
+template <typename Step, typename Store>
+LCE_INLINE void LookupBlock(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end,
+                            int32_t block, Store store) {
+  const LookupWindow window = MakeWindow(args, Step::kElements);
+  const uint8_t* weights =
+      static_cast<const uint8_t*>(args->weights) + 2 * block * window.half_bytes;
+  for (int32_t pixel = pixel_begin; pixel < pixel_end; pixel += kLookupPixels) {
+    const int32_t pixels = MinInt(kLookupPixels, pixel_end - pixel);
+    LookupSums sums;
+    switch (pixels) {
+      case 1: LookupTile<1, Step>(args, &window, pixel, weights, &sums); break;
+      case 2: LookupTile<2, Step>(args, &window, pixel, weights, &sums); break;
+      case 3: LookupTile<3, Step>(args, &window, pixel, weights, &sums); break;
+      case 4: LookupTile<4, Step>(args, &window, pixel, weights, &sums); break;
+      case 5: LookupTile<5, Step>(args, &window, pixel, weights, &sums); break;
+      default: LookupTile<6, Step>(args, &window, pixel, weights, &sums); break;
+    }
+    for (int32_t i = 0; i < pixels; ++i) store(args, sums.sum[i], pixel + i, block);
+  }
+}
+
+template <typename Store>
+LCE_INLINE void LookupRun(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end,
+                          int32_t block_begin, int32_t block_end, Store store) {
+  for (int32_t block = block_begin; block < block_end; ++block) {
+    const int32_t channels = args->out_channels - block * kLookupBlock;
+    if (LookupIsNarrow(channels, args->segment_elements)) {
+      LookupBlock<NarrowStep>(args, pixel_begin, pixel_end, block, store);
+    } else if (channels <= kLookupHalf) {
+      LookupBlock<WideStep<1>>(args, pixel_begin, pixel_end, block, store);
+    } else {
+      LookupBlock<WideStep<2>>(args, pixel_begin, pixel_end, block, store);
+    }
+  }
+}
+
+}  // namespace lce
+
+#endif  // LCE_KERNELS_AVX2_LOOKUP_RUN_H_
