@@ -6,7 +6,7 @@ from lce_delegate import _library
 from lce_delegate._errors import UsageError
 from lce_delegate._runtime import runtime
 
-MAX_THREADS = 64
+MAX_THREADS = 32
 EXACTNESS = ("lce", "keras")
 
 
@@ -23,7 +23,7 @@ def load(
     Keep one of these per thread that runs interpreters; several interpreters may share it.
 
     Args:
-        num_threads: threads of the binary operators, at most 64; 0 takes the interpreter's.
+        num_threads: threads of the binary operators, at most 32; 0 takes the interpreter's.
         kernel: name of a kernel set that this CPU supports (see :func:`lce_delegate.info`), or
             ``"auto"`` for the environment variable ``LCE_FORCE_KERNEL`` if set, else the best.
         fusion: merge neighbouring operators into binary convolutions.
