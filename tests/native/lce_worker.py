@@ -11,7 +11,7 @@ import json
 
 import numpy as np
 
-from converters.runtimes.interpreters import LCE, import_runtime, make_interpreter
+from converters.runtimes.interpreters import INDIRECT, LCE, REFERENCE, import_runtime
 from tests.native.replay import say
 
 
@@ -33,7 +33,11 @@ def main() -> None:
             for mode in case["modes"]:
                 say(event="begin", index=number)
                 try:
-                    interpreter = make_interpreter(runtime, LCE, mode, model, 1)
+                    # model, threads, reference kernels, indirect kernels, XNNPACK
+                    plain = mode == REFERENCE
+                    interpreter = runtime.LiteInterpreter(
+                        model, 1, plain, mode == INDIRECT, not plain
+                    )
                 except (RuntimeError, ValueError) as error:
                     say(event="refused", index=number, mode=mode, message=str(error))
                     continue
