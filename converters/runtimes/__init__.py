@@ -1,7 +1,18 @@
-"""Run ``.tflite`` files: LiteRT or LCE, each model in a process of its own. No TensorFlow."""
+"""Run ``.tflite`` files, each in a process of its own. No TensorFlow.
+
+In LiteRT, with ``lce_delegate`` where a file has Larq operators, or in LCE's own interpreter.
+"""
 
 from converters.runtimes.accuracy import Score, tflite_accuracy
+from converters.runtimes.modes import RUNTIMES, engine_for
 from converters.runtimes.process import TFLiteProcess
 from converters.runtimes.tensors import TensorDetails
 
-__all__ = ["Score", "TFLiteProcess", "TensorDetails", "tflite_accuracy"]
+__all__ = [
+    "RUNTIMES",
+    "Score",
+    "TFLiteProcess",
+    "TensorDetails",
+    "engine_for",
+    "tflite_accuracy",
+]

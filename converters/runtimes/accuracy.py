@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converters.runtimes.delegate import AUTO_KERNEL
+from converters.runtimes.modes import AUTO, engine_for
 from converters.runtimes.process import TFLiteProcess
 from irnet_keras.errors import UsageError
 
@@ -38,6 +40,8 @@ def tflite_accuracy(
     labels: NDArray[np.int64],
     preprocess: Callable[[NDArray[Any]], NDArray[Any]],
     *,
+    runtime: str = AUTO,
+    kernel: str = AUTO_KERNEL,
     processes: int | None = None,
 ) -> Score:
     """Score a file, one image at a time, in several processes side by side.
@@ -47,18 +51,23 @@ def tflite_accuracy(
         images: shape ``(n, height, width, channels)``, n at least 1.
         labels: shape ``(n,)``.
         preprocess: from images to what the network takes, float32.
+        runtime: of files with Larq operators: ``"auto"``, ``"delegate"`` or ``"lce"``.
+        kernel: kernel set of the delegate.
         processes: default: one per usable core.
 
     Raises:
-        UsageError: the file does not take these images or is no classifier.
+        UsageError: the file does not take these images or is no classifier, or a bad runtime
+            or kernel.
         CheckFailed: the model crashed or hung.
     """
     if processes is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         processes = min(cores or 1, max(1, len(labels) // MIN_IMAGES_PER_PROCESS))
 
+    engine = engine_for(path, runtime)
+
     def score(part: NDArray[np.int64]) -> tuple[int, str]:
-        with TFLiteProcess(Path(path)) as process:
+        with TFLiteProcess(Path(path), engine=engine, kernel=kernel) as process:
             logits = process.run(preprocess(images[part]))
             if logits.ndim != 2:
                 raise UsageError(

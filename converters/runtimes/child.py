@@ -20,7 +20,7 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
 class RefusedError(UsageError):
-    """The child is alive and said no."""
+    """The child is alive and said no to this model or request."""
 
 
 class Child:
@@ -77,6 +77,7 @@ class Child:
 
         Raises:
             RefusedError: the child answered with an error.
+            UsageError: it did, and the installation or an option is to blame, not the model.
             CheckFailed: it crashed, hung or talked nonsense; it is closed then.
         """
         process = self._process
@@ -100,6 +101,8 @@ class Child:
             raise self._post_mortem(late.is_set()) from error
         finally:
             watchdog.cancel()
+        if answer.get("setup"):
+            raise UsageError(answer["error"])
         if "error" in answer:
             raise RefusedError(f"{self._name}: {self._reason(answer['error'])}")
         return answer["ok"], results

@@ -1,4 +1,4 @@
-"""The two interpreters behind one small interface. Runs in the child only; no TensorFlow."""
+"""The interpreters behind one small interface. Runs in the child only; no TensorFlow."""
 
 import importlib.util
 from collections.abc import Sequence
@@ -7,9 +7,18 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from converters.runtimes.delegate import (
+    DELEGATE,
+    DelegateRuntime,
+    another_delegate,
+    delegate_share,
+    delegated_interpreter,
+    import_delegate,
+)
+
 LCE, LITERT = "lce", "litert"
 INDIRECT, DEFAULT, REFERENCE = "indirect", "default", "reference"
-MODES = (INDIRECT, DEFAULT, REFERENCE)
+MODES = (INDIRECT, DEFAULT, REFERENCE)  # of LCE; the delegate's only mode has its name
 
 _LCE_KERNELS = {INDIRECT: "indirect BGEMM", DEFAULT: "BGEMM", REFERENCE: "reference kernels"}
 # What both runtimes print when they apply the delegate to a graph.
@@ -24,13 +33,19 @@ class Interpreter(Protocol):
         ...
 
     @property
-    def delegates(self) -> bool | None:
-        """Whether a delegate runs part of the graph; None where the runtime does not tell."""
+    def xnnpack(self) -> bool | None:
+        """Whether XNNPACK runs part of the graph; None where the runtime does not tell."""
+        ...
+
+    @property
+    def delegate(self) -> str | None:
+        """``lce_delegate`` with its version and the kernels it uses, None without it."""
         ...
 
 
 class _LCE:
-    delegates = None
+    xnnpack = None
+    delegate = None
 
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
@@ -41,6 +56,8 @@ class _LCE:
 
 
 class _LiteRT:
+    delegate: str | None = None
+
     def __init__(self, interpreter: Any) -> None:
         self._interpreter = interpreter
         self._inputs = [d["index"] for d in interpreter.get_input_details()]
@@ -53,11 +70,25 @@ class _LiteRT:
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
     @property
-    def delegates(self) -> bool | None:
+    def xnnpack(self) -> bool | None:
         try:
-            return any(d["op_name"] == "DELEGATE" for d in self._interpreter._get_ops_details())
+            return another_delegate(self._interpreter._get_ops_details(), self._ours())
         except (AttributeError, KeyError):  # not a public interface
             return None
+
+    def _ours(self) -> frozenset[int]:
+        """Operators that ``lce_delegate`` runs."""
+        return frozenset()
+
+
+class _Delegated(_LiteRT):
+    def __init__(self, interpreter: Any, runtime: DelegateRuntime, delegate: Any) -> None:
+        super().__init__(interpreter)
+        self._share = delegate_share(runtime, delegate)
+        self.delegate = self._share.describe()
+
+    def _ours(self) -> frozenset[int]:
+        return self._share.nodes
 
 
 def import_runtime(engine: str) -> Any:
@@ -67,7 +98,10 @@ def import_runtime(engine: str) -> Any:
 
     Raises:
         ImportError: not installed.
+        SetupError: the same, of the delegate.
     """
+    if engine == DELEGATE:
+        return import_delegate()
     if engine == LITERT:
         from ai_edge_litert import interpreter
 
@@ -86,16 +120,21 @@ def import_runtime(engine: str) -> Any:
 
 
 def make_interpreter(
-    runtime: Any, engine: str, mode: str, model: bytes, threads: int
+    runtime: Any, engine: str, mode: str, model: bytes, threads: int, kernel: str
 ) -> Interpreter:
     """Build an interpreter and allocate its tensors.
 
     ``reference`` mode uses the plain kernels everywhere, no XNNPACK. ``indirect`` and
-    ``default`` differ only in LCE's ``LceBconv2d``; for LiteRT they are the same.
+    ``default`` differ only in LCE's ``LceBconv2d``; for LiteRT they are the same. ``kernel``
+    is the delegate's kernel set.
 
     Raises:
         RuntimeError, ValueError: the runtime refuses the model.
+        SetupError: the delegate refuses the kernel set.
     """
+    if engine == DELEGATE:
+        delegated, delegate = delegated_interpreter(runtime, model, threads, kernel)
+        return _Delegated(delegated, runtime, delegate)
     plain = mode == REFERENCE
     if engine == LCE:
         return _LCE(runtime.LiteInterpreter(model, threads, plain, mode == INDIRECT, not plain))
@@ -110,21 +149,28 @@ def make_interpreter(
 
 
 def describe(
-    engine: str, mode: str, threads: int, delegates: bool | None, printed: Sequence[str]
+    engine: str,
+    mode: str,
+    threads: int,
+    xnnpack: bool | None,
+    printed: Sequence[str],
+    delegate: str | None = None,
 ) -> str:
     """What runs, for people: runtime, version, kernels.
 
-    Binary kernels are those asked for: LCE refuses a model rather than use others.
-    XNNPACK is what was seen: ``+ XNNPACK`` if the runtime lists a delegate's operator, or,
-    where it lists none (LCE), printed that it created the delegate; LCE does not say how many
-    operators that took over. ``XNNPACK requested`` if neither was seen.
+    LCE's binary kernels are those asked for: it refuses a model rather than use others. The
+    delegate's are those its operators have. XNNPACK is what was seen: ``+ XNNPACK`` if the
+    runtime lists an operator of it, or, where it lists none (LCE), printed that it created the
+    delegate; LCE does not say how many operators that took over. ``XNNPACK requested`` if
+    neither was seen.
 
     Args:
-        engine: ``"lce"`` or ``"litert"``.
+        engine: ``"delegate"``, ``"lce"`` or ``"litert"``.
         mode: kernels asked for.
         threads: of the interpreter.
-        delegates: see :attr:`Interpreter.delegates`.
+        xnnpack: see :attr:`Interpreter.xnnpack`.
         printed: lines the process has printed.
+        delegate: see :attr:`Interpreter.delegate`.
     """
     if engine == LCE:
         kernels = _LCE_KERNELS[mode]
@@ -135,8 +181,10 @@ def describe(
     else:
         text = f"LiteRT {metadata.version('ai-edge-litert')}"
         text += ", reference kernels" if mode == REFERENCE else ""
-    if mode == REFERENCE and not delegates:
+    if delegate is not None:
+        text += f" + {delegate}"
+    if mode == REFERENCE and not xnnpack:
         return text
-    if delegates is None:
-        delegates = any(_XNNPACK_CREATED in line for line in printed)
-    return f"{text} + XNNPACK" if delegates else f"{text}, XNNPACK requested"
+    if xnnpack is None:
+        xnnpack = any(_XNNPACK_CREATED in line for line in printed)
+    return f"{text} + XNNPACK" if xnnpack else f"{text}, XNNPACK requested"

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import Graph, read_graph
+from converters.graph import read_graph
 from converters.runtimes.child import Child, RefusedError
-from converters.runtimes.interpreters import DEFAULT, LCE, LITERT, MODES, describe
-from converters.runtimes.modes import candidates, window_exceeds_image
+from converters.runtimes.delegate import AUTO_KERNEL, DELEGATE
+from converters.runtimes.interpreters import describe
+from converters.runtimes.modes import AUTO, choose
 from converters.runtimes.tensors import tensor_details
 from irnet_keras.errors import UsageError
 
-ENGINES = ("auto", LCE, LITERT)
 # A request is at most this many images, so that a hang is noticed and memory stays small.
 IMAGES_PER_REQUEST = 64
 
@@ -31,9 +31,10 @@ class TFLiteProcess:
     Attributes:
         path: the file.
         sha256: of its content, hex.
-        engine: what runs, e.g. ``"LCE 0.16.0, indirect BGEMM + XNNPACK"``; see
+        engine: what runs, e.g. ``"LiteRT 2.3.0 + lce_delegate 0.1.0 (avx512) + XNNPACK"``; see
             :func:`converters.runtimes.interpreters.describe`.
-        mode: kernels in use: ``"indirect"``, ``"default"`` or ``"reference"``.
+        mode: kernels in use: ``"delegate"``, or ``"indirect"``, ``"default"`` or
+            ``"reference"``.
         inputs: one entry per graph input; so outputs.
         threads: what the interpreter was given.
     """
@@ -43,8 +44,9 @@ class TFLiteProcess:
         path: str | os.PathLike[str],
         *,
         threads: int = 1,
-        engine: str = "auto",
+        engine: str = AUTO,
         mode: str | None = None,
+        kernel: str = AUTO_KERNEL,
         seed: int = 0,
         timeout: float = 120.0,
     ) -> None:
@@ -53,45 +55,41 @@ class TFLiteProcess:
         Args:
             path: the file; batch dimension 1.
             threads: at least 1.
-            engine: ``"lce"``, ``"litert"``, or ``"auto"``: LCE if the file holds its ops.
-            mode: ``"indirect"``, ``"default"`` or ``"reference"`` kernels. None takes the
-                fastest that LCE accepts and that is right for the file (see
+            engine: ``"delegate"`` (LiteRT with ``lce_delegate``), ``"lce"`` (LCE's own
+                interpreter), ``"litert"``, or ``"auto"``: for files with LCE's ops the
+                delegate, unless ``mode`` is one of LCE's; for others LiteRT.
+            mode: ``"delegate"``, or LCE's ``"indirect"``, ``"default"`` or ``"reference"``
+                kernels. None takes the fastest of the engine that is right for the file (see
                 :func:`converters.runtimes.modes.candidates`); for LiteRT it is ``"default"``.
+            kernel: kernel set of the delegate, ``"auto"`` for the best this CPU has.
             seed: of the random input for :meth:`time` and :meth:`memory`.
             timeout: seconds a single request may take before the child is killed.
 
         Raises:
-            UsageError: missing or malformed file, bad argument, or the runtime refuses it.
+            UsageError: missing or malformed file, bad argument, the runtime refuses the file,
+                or the delegate is not installed.
             CheckFailed: the child crashed or hung.
         """
         self.path = Path(path)
         self.threads = _checked_threads(threads)
-        _checked_choice("engine", engine, ENGINES)
-        if mode is not None:
-            _checked_choice("mode", mode, MODES)
         graph = read_graph(self.path)
         self.sha256 = sha256(graph.data).hexdigest()
         self.inputs = tuple(tensor_details(graph, i, self.path) for i in graph.inputs)
         self.outputs = tuple(tensor_details(graph, i, self.path) for i in graph.outputs)
-        uses_lce = any(op.name.startswith("Lce") for op in graph.ops)
-        self._engine = (LCE if uses_lce else LITERT) if engine == "auto" else engine
-        self._child, self.mode, loaded = self._open(self._modes(graph, mode), seed, timeout)
+        self._engine, modes = choose(graph, self.path, engine, mode)
+        if kernel != AUTO_KERNEL and self._engine != DELEGATE:
+            raise UsageError(f"{self.path} does not run in the delegate: no kernel {kernel!r}")
+        self._kernel = kernel
+        self._child, self.mode, loaded = self._open(modes, seed, timeout)
         self._memory: int | None = loaded["memory"]
         self.engine = describe(
-            self._engine, self.mode, threads, loaded["delegates"], self._child.printed()
+            self._engine,
+            self.mode,
+            threads,
+            loaded["xnnpack"],
+            self._child.printed(),
+            loaded["delegate"],
         )
-
-    def _modes(self, graph: Graph, mode: str | None) -> tuple[str, ...]:
-        if self._engine == LITERT:
-            return (mode or DEFAULT,)
-        if mode is None:
-            return candidates(graph)
-        if mode not in candidates(graph):
-            raise UsageError(
-                f"{self.path}: {mode} kernels are wrong for {window_exceeds_image(graph)!r}, "
-                "whose kernel is larger than its image; use reference"
-            )
-        return (mode,)
 
     def __enter__(self) -> "TFLiteProcess":
         return self
@@ -190,6 +188,7 @@ class TFLiteProcess:
                 "sha256": self.sha256,
                 "engine": self._engine,
                 "mode": mode,
+                "kernel": self._kernel,
                 "threads": self.threads,
                 "seed": seed,
                 "inputs": [[list(d.shape), d.dtype] for d in self.inputs],
@@ -211,8 +210,3 @@ def _checked_threads(threads: int) -> int:
     if threads < 1:
         raise UsageError(f"threads must be at least 1, got {threads}")
     return threads
-
-
-def _checked_choice(name: str, value: str, accepted: Sequence[str]) -> None:
-    if value not in accepted:
-        raise UsageError(f"{name} must be one of {', '.join(accepted)}, got {value!r}")

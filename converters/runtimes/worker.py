@@ -1,7 +1,7 @@
 """The child process: ``python -m converters.runtimes.worker``, driven over stdin and stdout.
 
 Commands (header key ``"do"``): ``load``, ``run``, ``time``. The answer is
-``{"ok": ...}`` with arrays, or ``{"error": text}``.
+``{"ok": ...}`` with arrays, or ``{"error": text, "setup": whether the model is not to blame}``.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converters.runtimes.delegate import SetupError
 from converters.runtimes.framing import read_message, write_message
 from converters.runtimes.interpreters import Interpreter, import_runtime, make_interpreter
 
@@ -80,11 +81,15 @@ class Worker:
         if hashlib.sha256(model).hexdigest() != header["sha256"]:
             raise ValueError("the file changed after it was checked")
         self._interpreter = make_interpreter(
-            runtime, header["engine"], header["mode"], model, header["threads"]
+            runtime, header["engine"], header["mode"], model, header["threads"], header["kernel"]
         )
         self._interpreter.predict(self._input)
         memory = None if before is None else max(0, _status_bytes("VmHWM") - before)
-        return {"memory": memory, "delegates": self._interpreter.delegates}
+        return {
+            "memory": memory,
+            "xnnpack": self._interpreter.xnnpack,
+            "delegate": self._interpreter.delegate,
+        }
 
     def run(self, inputs: list[NDArray[Any]]) -> list[NDArray[Any]]:
         """Each image on its own; every output stacked along a new first axis, raw types."""
@@ -146,7 +151,8 @@ def main() -> None:
             ok, results = worker.answer(header, arrays)
         except Exception as error:  # noqa: BLE001  (reported to the parent, which decides)
             lines = str(error).strip().splitlines() or [type(error).__name__]
-            write_message(replies, {"error": lines[0]})
+            setup = isinstance(error, SetupError)
+            write_message(replies, {"error": lines[0], "setup": setup})
         else:
             write_message(replies, {"ok": ok}, results)
 

@@ -2,20 +2,23 @@
 
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tensorflow as tf
-from model_files import write_float
+from model_files import binary_conv, write_float, write_lce
 
 from converters.runtimes import TFLiteProcess
+from converters.runtimes.delegate import another_delegate
 from converters.runtimes.interpreters import describe
 
 PACKAGES = {"lce": ("LCE", "larq-compute-engine"), "litert": ("LiteRT", "ai-edge-litert")}
 CREATED = ["something else", "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."]
+OURS = "lce_delegate 1.2.3 (neon)"
 
 
 @pytest.mark.parametrize(
-    ("engine", "mode", "threads", "delegates", "printed", "ending"),
+    ("engine", "mode", "threads", "xnnpack", "printed", "ending"),
     [
         ("lce", "indirect", 1, None, CREATED, ", indirect BGEMM + XNNPACK"),
         ("lce", "indirect", 1, None, [], ", indirect BGEMM, XNNPACK requested"),
@@ -30,11 +33,23 @@ CREATED = ["something else", "INFO: Created TensorFlow Lite XNNPACK delegate for
     ],
 )
 def test_xnnpack_is_claimed_only_if_it_was_seen(
-    engine: str, mode: str, threads: int, delegates: bool | None, printed: list[str], ending: str
+    engine: str, mode: str, threads: int, xnnpack: bool | None, printed: list[str], ending: str
 ) -> None:
     name, package = PACKAGES[engine]
     expected = f"{name} {metadata.version(package)}{ending}"
-    assert describe(engine, mode, threads, delegates, printed) == expected
+    assert describe(engine, mode, threads, xnnpack, printed) == expected
+
+
+@pytest.mark.parametrize(
+    ("xnnpack", "printed", "ending"),
+    [(True, [], " + XNNPACK"), (False, CREATED, ", XNNPACK requested"), (None, [], None)],
+)
+def test_the_delegate_is_named_between_litert_and_xnnpack(
+    xnnpack: bool | None, printed: list[str], ending: str | None
+) -> None:
+    text = describe("delegate", "delegate", 2, xnnpack, printed, OURS)
+    litert = f"LiteRT {metadata.version('ai-edge-litert')}"
+    assert text == f"{litert} + {OURS}{ending or ', XNNPACK requested'}"
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +66,37 @@ def test_litert_does_not_claim_xnnpack_where_it_took_nothing(nothing_to_delegate
         assert process.engine.endswith(", XNNPACK requested")
 
 
+def op(index: int, name: str, inputs: list[int], outputs: list[int]) -> dict[str, Any]:
+    return {"index": index, "op_name": name, "inputs": inputs, "outputs": outputs}
+
+
+def test_a_part_is_ours_if_it_holds_one_of_our_operators() -> None:
+    """CONV_2D -> LceQuantize -> LceBconv2d -> ADD (merged) -> MEAN."""
+    chain = ["CONV_2D", "LceQuantize", "LceBconv2d", "ADD", "MEAN"]
+    file = [op(i, name, [i], [i + 1]) for i, name in enumerate(chain)]
+    ours = op(5, "DELEGATE", [1], [4])
+    stem, head = op(6, "DELEGATE", [0], [1]), op(7, "DELEGATE", [4], [5])
+    nodes = {1, 2}  # the addition has no row of its own
+    assert not another_delegate(file, nodes)
+    assert not another_delegate([*file, ours], nodes)
+    assert another_delegate([*file, ours, head], nodes)
+    assert another_delegate([*file, stem, ours], nodes)
+    assert another_delegate([*file, ours], set())
+
+
+def test_the_delegate_does_not_claim_xnnpack_where_it_took_nothing(
+    folder: Path, float_file: Path
+) -> None:
+    """Sign and convolution are all there is in the first file, so nothing is left to XNNPACK."""
+    path = write_lce(binary_conv(), folder / "all_ours.tflite")
+    with TFLiteProcess(path, kernel="scalar") as process:
+        assert process.engine.endswith(" (scalar), XNNPACK requested")
+    with TFLiteProcess(float_file, engine="delegate") as process:
+        assert process.engine.endswith(" (nothing to do) + XNNPACK")
+
+
 def test_xnnpack_that_can_be_seen_is_claimed(float_file: Path, binary_resnet20: Path) -> None:
-    for path, engine in [(float_file, "auto"), (float_file, "lce"), (binary_resnet20, "auto")]:
+    for path, engine in [(float_file, "auto"), (float_file, "lce"), (binary_resnet20, "lce")]:
         with TFLiteProcess(path, engine=engine) as process:
             assert process.engine.endswith(" + XNNPACK")
         with TFLiteProcess(path, engine=engine, mode="reference") as process:

@@ -1,18 +1,24 @@
-"""LCE's kernels: which one runs, and that what runs is right."""
+"""The delegate and LCE's kernels: which one runs, and that what runs is right."""
 
+import sys
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
+import lce_delegate
 import numpy as np
 import pytest
 from flatbuffers import flexbuffers
 from model_files import binary_conv, integer_conv, write_lce
 
 from converters.graph import BCONV, QUANTIZE, read_graph, unpack_signs, with_outputs
-from converters.runtimes import TFLiteProcess
+from converters.runtimes import RUNTIMES, TFLiteProcess, engine_for
 from irnet_keras.errors import UsageError
 
-MODES = ("indirect", "default", "reference")
+LCE_MODES = ("indirect", "default", "reference")
+MODES = ("delegate", *LCE_MODES)
+# of this CPU, the best first
+SETS = [s["name"] for s in lce_delegate.info()["kernel_sets"] if s["supported"]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ def test_indirect_and_default_agree_bit_for_bit_on_real_images(
     binary_resnet20: Path, images: np.ndarray
 ) -> None:
     outputs = {}
-    for mode in MODES:
+    for mode in LCE_MODES:
         with TFLiteProcess(binary_resnet20, mode=mode) as process:
             outputs[mode] = process.run(images)
     # XNNPACK runs the float ops of both, so only the binary kernel differs, and that is exact.
@@ -57,42 +63,100 @@ def test_indirect_and_default_agree_bit_for_bit_on_real_images(
     assert agree.mean() >= 0.95
 
 
-def test_the_fastest_mode_is_chosen_and_named(binary_resnet20: Path) -> None:
+def test_the_delegate_and_lce_give_the_same_answers_on_real_images(
+    binary_resnet20: Path, images: np.ndarray
+) -> None:
+    with (
+        TFLiteProcess(binary_resnet20) as delegate,
+        TFLiteProcess(binary_resnet20, engine="lce") as lce,
+    ):
+        ours, theirs = delegate.run(images), lce.run(images)
+    # Stem and dense layer are XNNPACK's, of two versions: rounding, and now and then a sign
+    # within rounding of 0 (none in these 200 images, 2026-11-23, x86-64).
+    assert (np.abs(ours - theirs).max(-1) < 1e-4).mean() >= 0.95
+
+
+@pytest.mark.parametrize("kernel", SETS)
+def test_every_kernel_set_and_number_of_threads_gives_the_same_bits(
+    binary_resnet20: Path, images: np.ndarray, kernel: str
+) -> None:
     with TFLiteProcess(binary_resnet20) as process:
+        expected = process.run(images[:20])
+    for threads in (1, 3):
+        with TFLiteProcess(binary_resnet20, kernel=kernel, threads=threads) as process:
+            assert f"({kernel})" in process.engine
+            np.testing.assert_array_equal(process.run(images[:20]), expected)
+
+
+def test_the_delegate_is_chosen_for_larq_operators_and_named(
+    binary_resnet20: Path, float_file: Path
+) -> None:
+    litert, ours = f"LiteRT {version('ai-edge-litert')}", f"lce_delegate {version('lce-delegate')}"
+    for options in ({}, {"engine": "delegate"}, {"mode": "delegate"}, {"threads": 2}):
+        with TFLiteProcess(binary_resnet20, **options) as process:
+            assert process.mode == "delegate"
+            assert process.engine == f"{litert} + {ours} ({SETS[0]}) + XNNPACK"
+    with TFLiteProcess(float_file) as process:
+        assert process.mode == "default"
+        assert process.engine == f"{litert} + XNNPACK"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_the_delegate_uses_the_threads_it_is_given(folder: Path) -> None:
+    path = write_lce(binary_conv(image=32, channels=64, filters=64), folder / "threads.tflite")
+    found = []
+    for threads in (1, 4):
+        with TFLiteProcess(path, threads=threads) as process:
+            found.append(len(list(Path(f"/proc/{process.pid}/task").iterdir())))
+    assert found[1] >= found[0] + 3
+
+
+def test_lces_fastest_mode_is_chosen_and_named(binary_resnet20: Path) -> None:
+    lce = f"LCE {version('larq-compute-engine')}"
+    with TFLiteProcess(binary_resnet20, engine="lce") as process:
         assert process.mode == "indirect"
-        assert process.engine.startswith("LCE 0.16")
-        assert process.engine.endswith("indirect BGEMM + XNNPACK")
-    with TFLiteProcess(binary_resnet20, threads=2) as process:
-        assert "single-threaded" in process.engine
+        assert process.engine == f"{lce}, indirect BGEMM + XNNPACK"
+    with TFLiteProcess(binary_resnet20, engine="lce", threads=2) as process:
+        assert process.engine == f"{lce}, indirect BGEMM (single-threaded) + XNNPACK"
+    with TFLiteProcess(binary_resnet20, mode="default") as process:
+        assert process.mode == "default"
+        assert process.engine == f"{lce}, BGEMM + XNNPACK"
 
 
-def test_an_image_smaller_than_the_kernel_runs_the_reference_kernel(
+def test_an_image_smaller_than_the_kernel_is_right_in_all_but_lces_fast_kernels(
     folder: Path, rng: np.random.Generator
 ) -> None:
     model = binary_conv(image=2)
     path = write_lce(model, folder / "tiny.tflite")
     x = rng.standard_normal((4, 2, 2, 32)).astype(np.float32)
+    expected = integer_conv(x, model.get_weights()[0], same=True)
     with TFLiteProcess(path) as process:
-        result = process.run(x)
+        assert process.mode == "delegate"
+        np.testing.assert_array_equal(process.run(x), expected)
+    with TFLiteProcess(path, engine="lce") as process:
         assert process.engine.endswith("reference kernels")
-    np.testing.assert_array_equal(result, integer_conv(x, model.get_weights()[0], same=True))
+        np.testing.assert_array_equal(process.run(x), expected)
     for mode in ("indirect", "default"):
         with pytest.raises(UsageError, match="kernel is larger than its image; use reference"):
             TFLiteProcess(path, mode=mode)
 
 
-def test_groups_run_on_the_indirect_kernel_only(folder: Path) -> None:
+def test_groups_run_in_the_delegate_and_on_lces_indirect_kernel_only(
+    folder: Path, rng: np.random.Generator
+) -> None:
     path = write_lce(binary_conv(channels=64, groups=2), folder / "groups.tflite")
-    with TFLiteProcess(path) as process:
-        assert process.mode == "indirect"
+    x = rng.standard_normal((3, 8, 8, 64)).astype(np.float32)
+    with TFLiteProcess(path) as delegate, TFLiteProcess(path, engine="lce") as lce:
+        assert (delegate.mode, lce.mode) == ("delegate", "indirect")
+        np.testing.assert_array_equal(delegate.run(x), lce.run(x))
     with pytest.raises(UsageError, match="Grouped binary convolutions are not supported"):
         TFLiteProcess(path, mode="default")
 
 
-def test_what_the_fast_kernels_refuse_falls_through_to_the_reference_kernel(
+def test_what_lces_fast_kernels_refuse_falls_through_to_its_reference_kernel(
     folder: Path, rng: np.random.Generator
 ) -> None:
-    """Zero padding with a fused ReLU: LCE's BGEMM kernels refuse it."""
+    """Zero padding with a fused ReLU: LCE's BGEMM kernels refuse it, the delegate does not."""
     model = binary_conv()
     graph = read_graph(write_lce(model, folder / "plain.tflite"))
     options = graph.ops_named(BCONV)[0].custom_options
@@ -102,11 +166,36 @@ def test_what_the_fast_kernels_refuse_falls_through_to_the_reference_kernel(
     path = folder / "relu.tflite"
     path.write_bytes(graph.data.replace(options, bytes(changed)))
     x = rng.standard_normal((2, 8, 8, 32)).astype(np.float32)
-    with TFLiteProcess(path) as process:
-        assert process.mode == "reference"
-        result = process.run(x)
     expected = np.maximum(integer_conv(x, model.get_weights()[0], same=True), 0)
-    np.testing.assert_array_equal(result, expected)
+    for engine, mode in [("lce", "reference"), ("auto", "delegate")]:
+        with TFLiteProcess(path, engine=engine) as process:
+            assert process.mode == mode
+            np.testing.assert_array_equal(process.run(x), expected)
+
+
+def test_a_kernel_set_that_is_none_is_one_clear_line(
+    binary_resnet20: Path, float_file: Path
+) -> None:
+    accepted = ", ".join(("auto", *SETS))
+    message = f"^lce_delegate: option kernel: unknown kernel set 'mmx', accepted: {accepted}$"
+    with pytest.raises(UsageError, match=message):
+        TFLiteProcess(binary_resnet20, kernel="mmx")
+    with pytest.raises(UsageError, match="kernel must be 'auto' or the name of a kernel set"):
+        TFLiteProcess(binary_resnet20, kernel="--")
+    for path, options in [(float_file, {}), (binary_resnet20, {"engine": "lce"})]:
+        with pytest.raises(UsageError, match=r"does not run in the delegate: no kernel 'scalar'"):
+            TFLiteProcess(path, kernel="scalar", **options)
+
+
+def test_engines_have_only_their_own_modes(binary_resnet20: Path, float_file: Path) -> None:
+    for engine, mode in [("lce", "delegate"), ("litert", "delegate"), ("delegate", "indirect")]:
+        with pytest.raises(UsageError, match=f"engine {engine} has no mode {mode}"):
+            TFLiteProcess(binary_resnet20, engine=engine, mode=mode)
+    chosen = [engine_for(binary_resnet20, r) for r in RUNTIMES]
+    assert chosen == ["delegate", "delegate", "lce"]
+    assert [engine_for(float_file, r) for r in RUNTIMES] == ["litert"] * 3
+    with pytest.raises(UsageError, match="runtime must be one of auto, delegate, lce, got 'x'"):
+        engine_for(float_file, "x")
 
 
 def test_run_all_returns_every_output_in_its_own_type(
@@ -118,11 +207,12 @@ def test_run_all_returns_every_output_in_its_own_type(
     path = folder / "outputs.tflite"
     path.write_bytes(with_outputs(graph, (bits, graph.outputs[0])))
     x = rng.standard_normal((5, 8, 8, 40)).astype(np.float32)
-    with TFLiteProcess(path) as process:
-        packed, result = process.run_all(x)
-        assert [d.dtype for d in process.outputs] == ["int32", "float32"]
-    assert packed.dtype == np.int32
-    assert packed.shape == (5, 1, 8, 8, 2)
-    np.testing.assert_array_equal(unpack_signs(packed[:, 0], 40), np.where(x >= 0, 1, -1))
     expected = integer_conv(x, model.get_weights()[0], same=True)
-    np.testing.assert_array_equal(result[:, 0], expected)
+    for engine in ("delegate", "lce"):
+        with TFLiteProcess(path, engine=engine) as process:
+            packed, result = process.run_all(x)
+            assert [d.dtype for d in process.outputs] == ["int32", "float32"]
+        assert packed.dtype == np.int32
+        assert packed.shape == (5, 1, 8, 8, 2)
+        np.testing.assert_array_equal(unpack_signs(packed[:, 0], 40), np.where(x >= 0, 1, -1))
+        np.testing.assert_array_equal(result[:, 0], expected)

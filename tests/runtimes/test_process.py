@@ -122,7 +122,9 @@ def test_a_truncated_file_is_a_usage_error(float_file: Path, tmp_path: Path) -> 
 def test_bad_arguments_name_the_value(float_file: Path, binary_resnet20: Path, images) -> None:
     with pytest.raises(UsageError, match="threads must be at least 1, got 0"):
         TFLiteProcess(float_file, threads=0)
-    with pytest.raises(UsageError, match="engine must be one of auto, lce, litert, got 'x'"):
+    with pytest.raises(
+        UsageError, match="engine must be one of auto, delegate, lce, litert, got 'x'"
+    ):
         TFLiteProcess(float_file, engine="x")
     with pytest.raises(UsageError, match=r"mode must be one of .*, got 'fast'"):
         TFLiteProcess(float_file, mode="fast")
@@ -172,18 +174,19 @@ def test_no_process_imports_tensorflow(float_file: Path, binary_resnet20: Path) 
         "import edge_bench\n"
         "from pathlib import Path\n"
         "from converters.runtimes import TFLiteProcess\n"
-        "for path in sys.argv[1:]:\n"
-        "    with TFLiteProcess(path) as p:\n"
+        "for path, engine in zip(sys.argv[1::2], sys.argv[2::2]):\n"
+        "    with TFLiteProcess(path, engine=engine) as p:\n"
         "        maps = Path(f'/proc/{p.pid}/maps')\n"
         "        loaded = maps.read_text() if maps.exists() else ''\n"
         "        print('site-packages/tensorflow/' in loaded)\n"
         "print('tensorflow' in sys.modules)\n"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", code, str(float_file), str(binary_resnet20)],
+        [sys.executable, "-c", code, float_file, "auto", binary_resnet20, "delegate",
+         binary_resnet20, "lce"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert answer.stdout.split() == ["False"] * 3
+    assert answer.stdout.split() == ["False"] * 4
 
 
 def test_accuracy_counts_right_answers_over_all_processes(
