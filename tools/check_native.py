@@ -75,6 +75,17 @@ def kernel_findings() -> list[str]:
     return findings
 
 
+def documentation_findings() -> list[str]:
+    """Every kernel is in the reference's table, and nothing else is."""
+    listed = {name for _, name, _ in ROW.findall((KERNELS / "kernels.inc").read_text())}
+    page = ROOT.parent / "docs" / "native" / "reference.md"
+    documented = {match[0] for match in NAME.finditer(page.read_text())}
+    return [
+        f"docs/native/reference.md: {name} is {'not in kernels.inc' if name in documented else 'missing'}"
+        for name in sorted(listed ^ documented)
+    ]
+
+
 def include_findings() -> list[str]:
     """Layers include only what they may; no C++ standard library anywhere."""
     findings = []
@@ -102,7 +113,7 @@ def abi_findings() -> list[str]:
 
 
 def main() -> int:
-    findings = kernel_findings() + include_findings() + abi_findings()
+    findings = kernel_findings() + documentation_findings() + include_findings() + abi_findings()
     for finding in findings:
         print(finding)
     rows = len(ROW.findall((KERNELS / "kernels.inc").read_text()))
