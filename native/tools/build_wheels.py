@@ -168,6 +168,8 @@ def read_library(content: bytes) -> Library:
     section = elf.get_section_by_name(".gnu.version_r")
     for _, auxiliaries in section.iter_versions() if section else []:
         for auxiliary in auxiliaries:
+            if not auxiliary.name.startswith("GLIBC_"):
+                continue  # of a library that may not be needed at all
             found = re.fullmatch(r"GLIBC_(\d+)\.(\d+)(\.\d+)?", auxiliary.name)
             if not found:
                 raise WheelError(f"the library needs the symbol version {auxiliary.name}")

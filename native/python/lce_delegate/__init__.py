@@ -13,7 +13,7 @@ On the command line: ``python -m lce_delegate info|run|bench``.
 
 from importlib import metadata
 
-from lce_delegate._errors import LceDelegateError, RunError, UsageError
+from lce_delegate._errors import LceDelegateError, LibraryMissingError, RunError, UsageError
 from lce_delegate._interpreter import Interpreter
 from lce_delegate._library import info, library_path
 from lce_delegate._load import load, profile, reset_profile
@@ -29,6 +29,7 @@ __all__ = [
     "verify",
     "LceDelegateError",
     "UsageError",
+    "LibraryMissingError",
     "RunError",
 ]
 

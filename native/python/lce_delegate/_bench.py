@@ -94,7 +94,7 @@ def bench(
 
     Args:
         path: a ``.tflite`` file.
-        num_threads: of the interpreter and the delegate, 1 to 64.
+        num_threads: of the interpreter and the delegate, 1 to 32.
         num_runs: samples, at least 1.
         warmup_runs: runs before the first sample, at least 0.
         seed: of the inputs, at least 0.

@@ -9,5 +9,9 @@ class UsageError(LceDelegateError, ValueError):
     """A bad argument, an unusable file, or a part of the installation is missing (status 2)."""
 
 
+class LibraryMissingError(UsageError, FileNotFoundError):
+    """The shared library is not where it should be."""
+
+
 class RunError(LceDelegateError, RuntimeError):
     """The runtime failed on a well-formed model (status 1)."""

@@ -29,7 +29,7 @@ class Interpreter:
 
         Args:
             path: a ``.tflite`` file.
-            num_threads: of the whole interpreter, 1 to 64; None for the runtime's default.
+            num_threads: of the whole interpreter, 1 to 32; None for the runtime's default.
             **options: ``kernel``, ``fusion``, ``exactness``, ``profiling`` as in
                 :func:`lce_delegate.load`.
 

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any, Callable
 
-from lce_delegate._errors import UsageError
+from lce_delegate._errors import LibraryMissingError, UsageError
 
 NAME = "liblce_delegate.so"
 VARIABLE = "LCE_DELEGATE_LIBRARY"
@@ -20,16 +20,18 @@ def library_path() -> str:
     holds the path of another.
 
     Raises:
-        UsageError: there is no such file.
+        LibraryMissingError: there is no such file.
     """
     chosen = os.environ.get(VARIABLE)
     if chosen:
         if not Path(chosen).is_file():
-            raise UsageError(f"{VARIABLE} must be the path of {NAME}, got {chosen!r}: no such file")
+            raise LibraryMissingError(
+                f"{VARIABLE} must be the path of {NAME}, got {chosen!r}: no such file"
+            )
         return str(Path(chosen).resolve())
     path = Path(__file__).resolve().parent / NAME
     if not path.is_file():
-        raise UsageError(
+        raise LibraryMissingError(
             f"{NAME} is not in {path.parent}: install the package (pip install ./native), "
             f"or set {VARIABLE} to the path of a library built with CMake"
         )
