@@ -80,10 +80,9 @@ def documentation_findings() -> list[str]:
     listed = {name for _, name, _ in ROW.findall((KERNELS / "kernels.inc").read_text())}
     page = ROOT.parent / "docs" / "native" / "reference.md"
     documented = {match[0] for match in NAME.finditer(page.read_text())}
-    return [
-        f"docs/native/reference.md: {name} is {'not in kernels.inc' if name in documented else 'missing'}"
-        for name in sorted(listed ^ documented)
-    ]
+    missing = [f"{name} is missing" for name in sorted(listed - documented)]
+    extra = [f"{name} is not in kernels.inc" for name in sorted(documented - listed)]
+    return [f"docs/native/reference.md: {finding}" for finding in missing + extra]
 
 
 def include_findings() -> list[str]:
