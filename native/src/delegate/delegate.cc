@@ -90,7 +90,7 @@ bool DelegateState::Claim(tfl::Context* context, tfl::IntArray** claimed, Error*
 int DelegateState::Prepare(tfl::Context* context) {
   Error error;
   tfl::IntArray* claimed = nullptr;
-  if (!Claim(context, &claimed, &error)) {
+  if (!Claim(context, &claimed, &error) || claimed == nullptr) {
     Report(context, error);
     return tfl::kFailed;
   }
