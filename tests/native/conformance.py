@@ -162,7 +162,7 @@ def main() -> int:
     parser.add_argument("--fusion", default="1")
     parser.add_argument("--long", action="store_true", help=f"{LONG} layers")
     parser.add_argument("--only", type=int, nargs="+", help="indices of single cases")
-    parser.add_argument("--failures", type=Path, default=Path("conformance-failures"))
+    parser.add_argument("--failures", type=Path, default=Path("build/conformance-failures"))
     parser.add_argument("--export", type=Path, help="write the cases to this .npz and stop")
     arguments = parser.parse_args()
     indices = arguments.only or range(LONG if arguments.long else arguments.layers)

@@ -19,7 +19,7 @@ from tests.native.sign_models import bmaxpool
 
 SEED = 20261123
 LAYERS = 8 * len(CATEGORIES)
-KERNELS = ("avx512", "avx2", "neondot", "neon", "scalar")
+KERNELS = ("avx512", "avx2", "neon", "scalar")
 
 pytestmark = pytest.mark.native
 
