@@ -21,8 +21,8 @@
 
 namespace lce {
 
-// A tensor of a program. Slots 0 .. tensor_count - 1 are the interpreter's numbers; those made
-// by splitting an operator come after.
+// A tensor of a program. The first slots have the numbers that tensors had in the interpreter
+// when the program was made; those made by splitting an operator come after.
 struct Slot {
   static constexpr int kMaxRank = 8;
 
@@ -121,6 +121,7 @@ class Program {
   tfl::Context* context_ = nullptr;
   Graph graph_;
   Array<Slot> slots_;
+  int foreign_slots_ = 0;  // the interpreter may add tensors later, so it cannot be asked again
   Array<Step> steps_;
   Array<BconvPlan*> convs_;
   Array<uint32_t*> flips_;

@@ -79,6 +79,7 @@ bool Program::Build(const tfl::DelegateParams* params, Error* error) {
   const int count = static_cast<int>(nodes.size());
   Array<Plan> plans;
   if (!slots_.Reset(context_->tensor_count) || !plans.Reset(count)) return error->OutOfMemory();
+  foreign_slots_ = static_cast<int>(slots_.size());
   for (Plan& plan : plans) plan = Plan();
   for (int i = 0; i < count; ++i) {
     const OpNode& node = nodes[i];

@@ -45,7 +45,7 @@ bool Program::ReadShape(int index, Error* error) {
 
 bool Program::SetShape(int index, const int64_t* dims, int32_t rank, Error* error) {
   Slot& slot = slots_[index];
-  const bool ours = static_cast<size_t>(index) >= context_->tensor_count;
+  const bool ours = index >= foreign_slots_;
   slot.type = ours ? static_cast<int32_t>(tfl::kInt32) : context_->tensors[index].type;
   slot.owned = ours || !graph_.external(index);
   slot.used = true;
