@@ -86,11 +86,13 @@ def _read(path: Union[str, "os.PathLike[str]"]) -> bytes:
         if status.st_size > MAX_FILE_BYTES:
             raise UsageError(f"{path}: not a .tflite file, larger than {MAX_FILE_BYTES} bytes")
         with open(path, "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
+            data = file.read(status.st_size)
     except UsageError:
         raise
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except MemoryError as error:
+        raise UsageError(f"cannot read {path}: it does not fit into memory") from error
     except (TypeError, ValueError) as error:  # not a path, or one with a zero byte
         raise UsageError(f"path must be the path of a .tflite file, got {path!r}") from error
     try:
