@@ -10,6 +10,10 @@
 
 namespace lce {
 
+// Byte sums have one type from the first to the last use. As __m256i, GCC 12 would keep every sum
+// twice, as that and as the bytes that additions are made of, and half of them on the stack.
+typedef uint8_t ByteSums __attribute__((vector_size(32)));
+
 // Sums of one tile, in order of channels.
 struct alignas(32) LookupSums {
   uint16_t sum[kLookupPixels][kLookupBlock];
@@ -58,7 +62,7 @@ struct WideStep {
   // Adds one step of all pixels to their bytes.
   template <int kPixels>
   LCE_INLINE void Add(const uint8_t* const* input, ptrdiff_t at, const uint8_t* weights,
-                      size_t half_bytes, __m256i (*bytes)[kHalves]) {
+                      size_t half_bytes, ByteSums (*bytes)[kHalves]) {
     __m256i w[kHalves];
     Repeat<kHalves>(LCE_LAMBDA(j) {
       w[j] = _mm256_load_si256(reinterpret_cast<const __m256i*>(weights + j * half_bytes));
@@ -68,16 +72,17 @@ struct WideStep {
       const __m256i counts = _mm256_broadcastsi128_si256(
           _mm_load_si128(reinterpret_cast<const __m128i*>(row)));
       Repeat<kHalves>(LCE_LAMBDA(j) {
-        bytes[i][j] = _mm256_add_epi8(bytes[i][j], _mm256_shuffle_epi8(counts, w[j]));
+        bytes[i][j] += reinterpret_cast<ByteSums>(_mm256_shuffle_epi8(counts, w[j]));
       });
     });
   }
 
-  LCE_INLINE void Widen(const __m256i* bytes, uint16_t* sums, bool first) {
+  LCE_INLINE void Widen(const ByteSums* bytes, uint16_t* sums, bool first) {
     const __m256i zero = _mm256_setzero_si256();
     Repeat<kHalves>(LCE_LAMBDA(j) {
-      StoreSums(sums + 32 * j, _mm256_unpacklo_epi8(bytes[j], zero), first);
-      StoreSums(sums + 32 * j + 16, _mm256_unpackhi_epi8(bytes[j], zero), first);
+      const __m256i x = reinterpret_cast<__m256i>(bytes[j]);
+      StoreSums(sums + 32 * j, _mm256_unpacklo_epi8(x, zero), first);
+      StoreSums(sums + 32 * j + 16, _mm256_unpackhi_epi8(x, zero), first);
     });
   }
 };
@@ -90,7 +95,7 @@ struct NarrowStep {
 
   template <int kPixels>
   LCE_INLINE void Add(const uint8_t* const* input, ptrdiff_t at, const uint8_t* weights, size_t,
-                      __m256i (*bytes)[2]) {
+                      ByteSums (*bytes)[2]) {
     const __m256i counts =
         _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
     Repeat<kPixels>(LCE_LAMBDA(i) {
@@ -103,52 +108,59 @@ struct NarrowStep {
       __asm__ volatile("" : "+r"(w));
       Repeat<2>(LCE_LAMBDA(j) {
         const __m256i differ = _mm256_xor_si256(x, _mm256_load_si256(w + j));
-        bytes[i][j] = _mm256_add_epi8(bytes[i][j], _mm256_shuffle_epi8(counts, differ));
+        bytes[i][j] += reinterpret_cast<ByteSums>(_mm256_shuffle_epi8(counts, differ));
       });
     });
   }
 
-  LCE_INLINE void Widen(const __m256i* bytes, uint16_t* sums, bool first) {
-    const __m256i one = _mm256_set1_epi8(1);
-    const __m256i low =
-        _mm256_madd_epi16(_mm256_maddubs_epi16(bytes[0], one), _mm256_set1_epi16(1));
-    const __m256i high =
-        _mm256_madd_epi16(_mm256_maddubs_epi16(bytes[1], one), _mm256_set1_epi16(1));
+  LCE_INLINE void Widen(const ByteSums* bytes, uint16_t* sums, bool first) {
+    __m256i four[2];
+    Repeat<2>(LCE_LAMBDA(j) {
+      const __m256i x = reinterpret_cast<__m256i>(bytes[j]);
+      const __m256i two = _mm256_maddubs_epi16(x, _mm256_set1_epi8(1));
+      four[j] = _mm256_madd_epi16(two, _mm256_set1_epi16(1));
+    });
     // Packing works in halves of a register: quarters come out as 0 2 1 3.
-    const __m256i packed = _mm256_packus_epi32(low, high);
+    const __m256i packed = _mm256_packus_epi32(four[0], four[1]);
     StoreSums(sums, _mm256_permute4x64_epi64(packed, 0xd8), first);
   }
 };
 
+// One run of at least one step for kPixels pixels, into 16-bit sums. A function of its own, for
+// compilers to have one loop to fit into 16 registers.
+template <int kPixels, typename Step>
+static __attribute__((noinline)) void LookupSteps(const uint8_t* const* pixel_input,
+                                                  const int32_t* offset, const uint8_t* weights,
+                                                  int32_t steps, size_t half_bytes,
+                                                  LookupSums* sums, bool first) {
+  const uint8_t* input[kPixels];
+  ByteSums bytes[kPixels][Step::kRegisters];
+  Repeat<kPixels>(LCE_LAMBDA(i) {
+    input[i] = pixel_input[i];
+    Repeat<Step::kRegisters>(LCE_LAMBDA(j) { bytes[i][j] = ByteSums{}; });
+  });
+  const uint8_t* const end = weights + steps * Step::kWeightBytes;
+  do {
+    Step::template Add<kPixels>(input, *offset, weights, half_bytes, bytes);
+    offset += Step::kElements;
+    weights += Step::kWeightBytes;
+  } while (weights != end);
+  Repeat<kPixels>(LCE_LAMBDA(i) { Step::Widen(bytes[i], sums->sum[i], first); });
+}
+
 // Sums of pixels pixel .. pixel + kPixels - 1.
 template <int kPixels, typename Step>
-static __attribute__((noinline)) void LookupTile(const BconvArgs* args,
-                                                 const LookupWindow* window, int32_t pixel,
-                                                 const uint8_t* weights, LookupSums* sums) {
-  const size_t half_bytes = window->half_bytes;
-  __m256i bytes[kPixels][Step::kRegisters];
-  const auto clear = LCE_LAMBDA(i) {
-    Repeat<Step::kRegisters>(LCE_LAMBDA(j) { bytes[i][j] = _mm256_setzero_si256(); });
-  };
-  Repeat<kPixels>(clear);
+static void LookupTile(const BconvArgs* args, const LookupWindow* window, int32_t pixel,
+                       const uint8_t* weights, LookupSums* sums) {
   const uint8_t* input[kPixels];
-  Repeat<kPixels>(LCE_LAMBDA(i) {
+  for (int32_t i = 0; i < kPixels; ++i) {
     input[i] = static_cast<const uint8_t*>(args->input) + args->pixel_offset[pixel + i];
-  });
-  const int32_t* offset = args->element_offset;
-  for (int32_t left = window->steps; left > 0;) {
-    const int32_t run = MinInt(window->run, left);
-    for (const uint8_t* const end = weights + run * Step::kWeightBytes; weights != end;
-         weights += Step::kWeightBytes, offset += Step::kElements) {
-      Step::template Add<kPixels>(input, *offset, weights, half_bytes, bytes);
-    }
-    const bool first = left == window->steps;
-    Repeat<kPixels>(LCE_LAMBDA(i) { Step::Widen(bytes[i], sums->sum[i], first); });
-    Repeat<kPixels>(clear);
-    // The 16-bit sums stay in memory: compilers would hold them in registers across the loops,
-    // that is, spill all the 16 there are.
-    __asm__ volatile("" : : "r"(sums) : "memory");
-    left -= run;
+  }
+  for (int32_t done = 0; done < window->steps; done += window->run) {
+    LookupSteps<kPixels, Step>(input, args->element_offset + done * Step::kElements,
+                               weights + done * Step::kWeightBytes,
+                               MinInt(window->run, window->steps - done), window->half_bytes,
+                               sums, done == 0);
   }
 }
 
