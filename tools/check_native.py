@@ -17,7 +17,6 @@ ISAS = {
     "avx2": "kAvx2",
     "avx512": "kAvx512",
     "neon": "kNeon",
-    "neondot": "kNeonDot",
 }
 # lce_<op>_<out>_<tile>_<isa>: a tile is a number of elements, or pixels x channels.
 NAME = re.compile(r"lce_([a-z]+)_(f32|i8|u8|bool|bits)_(\d+(?:x\d+)?)_([a-z0-9]+)")
@@ -37,7 +36,7 @@ C_HEADERS = {
         *("stdint.h", "stddef.h", "string.h", "stdio.h", "stdlib.h", "stdarg.h"),
         *("time.h", "pthread.h", "sched.h"),
     },
-    "dispatch": {"stdint.h", "stddef.h", "string.h", "cpuid.h", "sys/auxv.h"},
+    "dispatch": {"stdint.h", "stddef.h", "string.h", "cpuid.h"},
     "delegate": {
         *("stdint.h", "stddef.h", "string.h", "stdio.h", "stdlib.h", "time.h", "pthread.h"),
     },

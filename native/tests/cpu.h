@@ -26,8 +26,6 @@ inline bool CpuHas(Isa isa) {
 #elif defined(__aarch64__)
     case Isa::kNeon:
       return true;
-    case Isa::kNeonDot:
-      return (getauxval(AT_HWCAP) & (1ul << 20)) != 0;  // HWCAP_ASIMDDP
 #endif
     default:
       return false;

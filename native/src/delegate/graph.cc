@@ -157,6 +157,10 @@ bool Graph::Build(tfl::Context* context, const tfl::IntArray* indices,
     for (int j = 0; node->outputs != nullptr && j < node->outputs->size; ++j) {
       const int tensor = node->outputs->data[j];
       if (tensor < 0 || static_cast<size_t>(tensor) >= tensors) continue;
+      if (producer_[tensor] >= 0) {
+        return error->Set("tensor %d is written by two operators, node %d is the second", tensor,
+                          indices->data[i]);
+      }
       producer_[tensor] = static_cast<int>(nodes_.size());
     }
     if (!nodes_.Push(Read(indices->data[i], node, registration))) return error->OutOfMemory();

@@ -6,8 +6,6 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
-#elif defined(__aarch64__) && defined(__linux__)
-#include <sys/auxv.h>
 #endif
 
 namespace lce {
@@ -61,20 +59,12 @@ struct Features {
 
 #elif defined(__aarch64__)
 
-enum { kNeon, kDotprod, kCount };
+enum { kNeon, kCount };
 
 struct Features {
-  Feature list[kCount] = {{"asimd", true}, {"asimddp", false}};
+  Feature list[kCount] = {{"asimd", true}};
 
-  Features() {
-#if defined(__linux__)
-    const unsigned long capabilities = getauxval(AT_HWCAP);
-    list[kDotprod].present = capabilities >> 20 & 1;  // HWCAP_ASIMDDP
-#endif
-  }
-  bool Supports(Isa isa) const {
-    return isa == Isa::kNeon || (isa == Isa::kNeonDot && list[kDotprod].present);
-  }
+  bool Supports(Isa isa) const { return isa == Isa::kNeon; }  // part of the architecture
 };
 
 #else

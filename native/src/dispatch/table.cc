@@ -32,7 +32,6 @@ void Add(KernelTable* table, const AddKernel* kernel) {
 Isa Implied(Isa isa) {
   switch (isa) {
     case Isa::kAvx512: return Isa::kAvx2;
-    case Isa::kNeonDot: return Isa::kNeon;
     default: return Isa::kScalar;
   }
 }
@@ -46,9 +45,6 @@ size_t KernelSets(const KernelSet** sets) {
       {"avx512", "AVX-512 with VPOPCNTDQ, BW, DQ and VL", Isa::kAvx512, false},
       {"avx2", "AVX2, table lookup by VPSHUFB", Isa::kAvx2, false},
 #elif defined(__aarch64__)
-#if defined(LCE_HAS_NEONDOT)
-      {"neondot", "NEON with dot product instructions", Isa::kNeonDot, false},
-#endif
       {"neon", "NEON", Isa::kNeon, false},
 #endif
       {"scalar", "portable C++", Isa::kScalar, false},

@@ -12,7 +12,7 @@ namespace lce {
 
 // Instruction sets that kernels are written for. A kernel set named like one of these prefers
 // its kernels, then those of the sets it implies (see dispatch/table.cc), then scalar.
-enum class Isa : int32_t { kScalar, kAvx2, kAvx512, kNeon, kNeonDot };
+enum class Isa : int32_t { kScalar, kAvx2, kAvx512, kNeon };
 
 enum class OutputKind : int32_t { kFloat, kInt8, kBits };
 
