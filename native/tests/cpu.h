@@ -5,10 +5,6 @@
 
 #include "kernels/kernel.h"
 
-#if defined(__aarch64__)
-#include <sys/auxv.h>
-#endif
-
 namespace lce {
 namespace testing {
 
