@@ -1,4 +1,4 @@
-"""Whole network: where LCE's packed activations differ from the signs of Keras's."""
+"""Whole network: where the file's packed activations differ from the signs of Keras's."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from converters.verify.report import FlipReport
 # Float ops around the binary convolutions (first convolution, adds, clips) round differently
 # in the two runtimes: some tens of roundings of values of the tensor's size. 2^-14 is 1024
 # roundings (2^-24 each) of the largest value. Measured: ResNet-20's logits with
-# Keras given LCE's signs differ by less than 2^-16 of the largest (test_verify_real.py).
+# Keras given the file's signs differ by less than 2^-16 of the largest (test_verify_real.py).
 FLOAT_OPS_TOLERANCE = 2.0**-14
 
 
@@ -46,8 +46,9 @@ def keras_activations(
         model: the Keras model.
         convs: its binary convolutions.
         images: float32, batch first.
-        given: packed inputs to convolve in place of Keras's own, in layer order. With LCE's,
-            Keras takes every sign from LCE, and no difference can spread from layer to layer.
+        given: packed inputs to convolve in place of Keras's own, in layer order. With
+            the file's, Keras takes every sign from there, and no difference can spread from
+            layer to layer.
 
     Returns:
         inputs before the quantizer, their signs after it (True is -1), logits; batch first.
@@ -77,7 +78,7 @@ class FlipCounter:
 
     Args:
         convs: layers in order.
-        independent: Keras was given LCE's bits, so an earlier flip explains nothing.
+        independent: Keras was given the file's bits, so an earlier flip explains nothing.
     """
 
     def __init__(self, convs: list[BinaryConv], *, independent: bool) -> None:
@@ -102,8 +103,8 @@ class FlipCounter:
         Args:
             sources: Keras inputs before the quantizer, ``(n, height, width, channels)``.
             signs: after it, True is -1.
-            packed: LCE's packed inputs, int32 ``(n, height, width, words)``.
-            own: the floats LCE packed, shape of ``sources``, or None where it has none.
+            packed: the file's packed inputs, int32 ``(n, height, width, words)``.
+            own: the floats that were packed, shape of ``sources``, or None where there are none.
         """
         earlier = np.zeros(len(sources[0]), np.bool_)
         layers = zip(sources, signs, packed, own, strict=True)

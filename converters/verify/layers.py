@@ -1,4 +1,4 @@
-"""Every LCE op on its own: the input LCE really saw, the output it really wrote."""
+"""Every LCE op on its own: the input it really saw, the output it really wrote."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,8 +27,7 @@ from converters.verify.reference import (
     output_tolerance,
 )
 from converters.verify.report import LayerReport, QuantizeReport
-
-Values = dict[int, NDArray[Any]]
+from converters.verify.running import Values
 
 
 def tensors_to_watch(graph: Graph) -> list[int]:
@@ -72,7 +71,7 @@ def check_layer(graph: Graph, match: Match, values: Values) -> LayerReport:
     Args:
         graph: the file.
         match: layer and op.
-        values: tensors by index, from LCE's interpreter, batch first.
+        values: tensors by index as the file's runtime computed them, batch first.
     """
     conv, op = match.conv, match.op
     target = graph.tensors[op.outputs[0]]

@@ -1,7 +1,7 @@
-"""The float values whose signs LCE packed, where the file has them.
+"""The float values whose signs were packed, where the file has them.
 
 A packed activation alone cannot tell a value that rounded to the other side of 0 from an
-activation that was lost on the way; the value LCE itself quantized can.
+activation that was lost on the way; the value that was quantized can.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ class OwnValue:
         packed: tensor index of a packed activation.
 
     Attributes:
-        source: tensor index to watch, or None where LCE has no float (bitpacked convolution
+        source: tensor index to watch, or None where there is no float (bitpacked convolution
             outputs, int8, boolean or graph inputs).
     """
 

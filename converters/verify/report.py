@@ -19,7 +19,7 @@ class Limits(_Frozen):
     Attributes:
         min_agreement: least share of images with the same argmax, for any number of images.
             Not applied where an LCE file passes everything else and its logits are close to
-            those of Keras given LCE's own signs: then only signs of values within rounding of
+            those of Keras given the file's own signs: then only signs of values within rounding of
             0 differ, which in an untrained network (integers exactly 0) is enough to change
             most answers, and says nothing about the file.
         max_accuracy_points: largest accuracy difference in percentage points, for all but int8
@@ -52,7 +52,7 @@ class QuantizeReport(_Frozen):
 
 
 class LayerReport(_Frozen):
-    """One binary convolution on the packed input LCE itself computed.
+    """One binary convolution on the packed input the file itself computed.
 
     Attributes:
         layer: Keras name.
@@ -94,19 +94,19 @@ class LayerReport(_Frozen):
 
 
 class FlipReport(_Frozen):
-    """Packed input of one binary convolution, LCE against the sign of Keras's activation.
+    """Packed input of one binary convolution, the file against the sign of Keras's activation.
 
     Attributes:
         layer: Keras name.
         num_bits: signs compared.
         flips: signs that differ.
-        near_zero: of these, Keras's value and the one LCE quantized (where the file has it) are
+        near_zero: of these, Keras's value and the one quantized (where the file has it) are
             within ``tolerance`` of 0.
         downstream: of the rest, an earlier layer has a flip in the same image.
         unexplained: of the rest, neither: the networks differ before this layer.
         tolerance: see :func:`converters.verify.flips.flip_tolerances`.
-        worst_unexplained: largest absolute value (Keras's or LCE's) at an unexplained flip.
-        non_finite: inputs that are NaN or infinite in Keras or, where the file has them, in LCE.
+        worst_unexplained: largest absolute value (Keras's or the file's) at an unexplained flip.
+        non_finite: inputs that are NaN or infinite in Keras or, where it has them, in the file.
     """
 
     layer: str
@@ -129,7 +129,7 @@ class OutputReport(_Frozen):
         keras_accuracy: 0..1.
         file_accuracy: 0..1.
         changed: images that are right in exactly one of the two.
-        worst_logit_error: largest difference; for LCE files to Keras given LCE's signs. None
+        worst_logit_error: largest difference; for LCE files to Keras given the file's signs. None
             where logits cannot be close (int8, binary activations in a float file).
         logit_tolerance: allowed difference there; None where logits are not compared.
         keras_non_finite: logits that are NaN or infinite; their images have no answer.
@@ -149,6 +149,49 @@ class OutputReport(_Frozen):
     reference_non_finite: int = 0
 
 
+class OracleLayer(_Frozen):
+    """One operator in the delegate and in LCE's interpreter, both on the same values.
+
+    Attributes:
+        op_index: position in the file.
+        name: Keras layer, or operator and tensor.
+        num_values: outputs compared.
+        differing: those that differ although what the operator reads does not.
+        downstream: those that differ where an input does already.
+        merged_differing: those that differ where the operator runs merged with others.
+        first_difference: place (image, then the tensor's own) and values of the first.
+    """
+
+    op_index: int
+    name: str
+    num_values: int
+    differing: int
+    downstream: int
+    merged_differing: int
+    first_difference: str | None
+
+
+class OracleReport(_Frozen):
+    """The delegate against LCE's own interpreter, bit for bit.
+
+    Attributes:
+        engines: what LCE ran, empty if it could run nothing.
+        num_images: images run with operators merged as always, compared at the ends of the
+            binary parts.
+        per_layer_images: images on which every operator was compared.
+        num_values: values compared.
+        not_compared: why operators were not compared.
+        layers: one entry per operator.
+    """
+
+    engines: tuple[str, ...]
+    num_images: int
+    per_layer_images: int
+    num_values: int
+    not_compared: tuple[str, ...]
+    layers: tuple[OracleLayer, ...]
+
+
 class VerifyReport(_Frozen):
     """Everything :func:`converters.verify.verify` found.
 
@@ -157,7 +200,9 @@ class VerifyReport(_Frozen):
         reasons: why it failed, empty when it passed.
         notes: what was not compared.
         flips: both networks on their own.
-        flips_given_bits: Keras convolves LCE's bits, so each layer stands alone.
+        flips_given_bits: Keras convolves the file's bits, so each layer stands alone.
+        runtime: what ran the file; None in reports of versions that did not say.
+        oracle: comparison of the delegate with LCE's interpreter, None where it did not run.
     """
 
     schema_id: Literal["irnet/verify-report"] = "irnet/verify-report"
@@ -177,3 +222,5 @@ class VerifyReport(_Frozen):
     flips: tuple[FlipReport, ...] = ()
     flips_given_bits: tuple[FlipReport, ...] = ()
     outputs: OutputReport | None = None
+    runtime: str | None = None
+    oracle: OracleReport | None = None

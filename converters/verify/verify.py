@@ -1,26 +1,26 @@
 """The verification: file against Keras model, on real images."""
 
-import contextlib
 import hashlib
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import BCONV, QUANTIZE, Graph, read_graph, with_outputs
+from converters.graph import BCONV, QUANTIZE, Graph, read_graph
 from converters.lce.binary_convs import BinaryConv, binary_convs
 from converters.lce.keras_trace import input_shape
 from converters.lce.matching import Matching, match_layers
-from converters.runtimes import TFLiteProcess
+from converters.runtimes import engine_for
+from converters.runtimes.delegate import AUTO_KERNEL, DELEGATE
+from converters.runtimes.modes import AUTO
 from converters.verify.flips import FlipCounter, keras_activations
-from converters.verify.layers import Values, check_layer, check_quantize, tensors_to_watch
+from converters.verify.layers import check_layer, check_quantize, tensors_to_watch
+from converters.verify.oracle import compare_with_lce, oracle_reasons
 from converters.verify.outputs import compare_outputs, output_reasons
 from converters.verify.own_values import OwnValue
 from converters.verify.report import FlipReport, Kind, LayerReport, Limits, VerifyReport
+from converters.verify.running import runner
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.errors import UsageError
@@ -36,11 +36,14 @@ def verify(
     seed: int = 0,
     per_layer_images: int = 4,
     limits: Limits | None = None,
+    runtime: str = AUTO,
+    kernel: str = AUTO_KERNEL,
 ) -> VerifyReport:
     """Compare a ``.tflite`` file with a Keras model.
 
     LCE files: every ``LceQuantize`` and ``LceBconv2d`` on its own, then all packed activations
-    against Keras's, then logits. Other files: logits only.
+    against Keras's, then logits; and what the delegate computes against LCE's interpreter.
+    Other files: logits only.
 
     Args:
         model: Keras model, float32 images to logits.
@@ -51,18 +54,21 @@ def verify(
         seed: of that choice.
         per_layer_images: images for the per-layer check.
         limits: end-to-end limits.
+        runtime: what runs LCE files: ``"auto"``, ``"delegate"`` or ``"lce"``.
+        kernel: kernel set of the delegate.
 
     Returns:
         the report; a failed comparison is a report with ``passed`` False, not an exception.
 
     Raises:
-        UsageError: the file is not a well-formed ``.tflite`` file, or no images are given.
+        UsageError: the file is not a well-formed ``.tflite`` file, no images are given, or the
+            runtime or kernel is not to be had.
     """
     graph = read_graph(source)
     if not len(images) or per_layer_images < 1:
         raise UsageError("verification needs at least one image")
     convs = binary_convs(model)
-    run = _Verification(model, graph, convs, limits or Limits())
+    run = _Verification(model, graph, convs, limits or Limits(), engine_for(graph, runtime), kernel)
     run.check(images, np.random.default_rng(seed), per_layer_images)
     return VerifyReport(
         kind=run.kind,
@@ -92,12 +98,22 @@ def file_kind(graph: Graph) -> Kind:
 class _Verification:
     """State of one verification: what has been found so far."""
 
-    def __init__(self, model: Any, graph: Graph, convs: list[BinaryConv], limits: Limits) -> None:
+    def __init__(
+        self,
+        model: Any,
+        graph: Graph,
+        convs: list[BinaryConv],
+        limits: Limits,
+        engine: str,
+        kernel: str,
+    ) -> None:
         self.model = model
         self.graph = graph
         self.convs = convs
         self.limits = limits
         self.kind = file_kind(graph)
+        self.engine = engine
+        self.watch = runner(graph, engine, kernel)
         self.reasons: list[str] = []
         self.notes: list[str] = []
         self.parts: dict[str, Any] = {}
@@ -117,8 +133,8 @@ class _Verification:
             raise UsageError(f"images of {images.images.shape[1:]}, the model needs {expected[0]}")
         matching = match_layers(self.graph, self.convs)
         bits = False
+        chosen = rng.permutation(len(images))[:per_layer]
         if self.kind == "lce" and self._matched(matching):
-            chosen = rng.permutation(len(images))[:per_layer]
             self._check_layers(matching, preprocess(images.images[chosen]))
             bits = not any(layer.problem for layer in self.parts["layers"])
         if self.kind != "lce":
@@ -126,6 +142,8 @@ class _Verification:
                 f"{self.kind} file: only logits and accuracy were compared, not single layers"
             )
         self._check_outputs(matching if bits else None, images)
+        if self.engine == DELEGATE:
+            self._check_oracle(matching, preprocess(images.images), chosen)
 
     def _matched(self, matching: Matching) -> bool:
         """Whether layers and ops are the same in number and shape."""
@@ -139,8 +157,8 @@ class _Verification:
 
     def _check_layers(self, matching: Matching, inputs: Inputs) -> None:
         watched = tensors_to_watch(self.graph)
-        with _runner(self.graph, watched) as run:
-            values: Values = dict(zip(watched, run(inputs), strict=True))
+        with self.watch(watched) as run:
+            values = run.values(inputs)
         values.update(dict.fromkeys(self.graph.inputs, inputs))
         quantize = [check_quantize(self.graph, op, values) for op in self.graph.ops_named(QUANTIZE)]
         layers = [check_layer(self.graph, match, values) for match in matching.matches]
@@ -165,16 +183,18 @@ class _Verification:
         ] or own
         free = FlipCounter(self.convs, independent=False)
         given = FlipCounter(self.convs, independent=True)
-        keras_logits, reference_logits, file_logits = [], [], []
-        with _runner(self.graph, watched) as run_watched, _runner(self.graph, own) as run_plain:
+        keras_logits, reference_logits = [], []
+        file_logits: list[NDArray[Any]] = []
+        with self.watch(watched) as run_watched, self.watch(own) as run_plain:
+            self.parts["runtime"] = run_plain.engine
             for start in range(0, len(images), BATCH):
                 inputs = preprocess(images.images[start : start + BATCH])
-                file_logits += run_plain(inputs)
+                file_logits += run_plain.values(inputs).values()
                 sources, signs, logits = keras_activations(self.model, self.convs, inputs)
                 keras_logits.append(logits)
                 if not packed:
                     continue
-                values: Values = dict(zip(watched, run_watched(inputs), strict=True))
+                values = run_watched.values(inputs)
                 values.update(dict.fromkeys(self.graph.inputs, inputs))
                 words = [values[i] for i in packed]
                 if not self._same_sizes(signs, words):
@@ -205,6 +225,13 @@ class _Verification:
                 f"only {report.agreement:.1%} of the images have the same argmax, although each "
                 "layer is right on the file's own signs: values within rounding of 0 take either"
             )
+
+    def _check_oracle(self, matching: Matching, images: Inputs, chosen: NDArray[Any]) -> None:
+        names = {match.op.index: match.conv.name for match in matching.matches}
+        report = compare_with_lce(self.graph, self.watch, images, images[chosen], names)
+        self.parts["oracle"] = report
+        self.reasons += oracle_reasons(report)
+        self.notes += report.not_compared
 
     def _same_sizes(self, signs: list[NDArray[np.bool_]], words: list[NDArray[Any]]) -> bool:
         """Whether each op reads the height and width its layer reads."""
@@ -256,21 +283,3 @@ def _layer_reasons(layer: LayerReport) -> list[str]:
             f"at {layer.worst_index}"
         )
     return reasons
-
-
-@contextlib.contextmanager
-def _runner(
-    graph: Graph, tensors: Sequence[int]
-) -> Iterator[Callable[[Inputs], list[NDArray[Any]]]]:
-    """The real interpreter with these tensors as outputs; batch first, raw types."""
-    shapes = [graph.tensors[i].shape[1:] for i in tensors]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "instrumented.tflite"
-        path.write_bytes(with_outputs(graph, tensors))
-        with TFLiteProcess(path, threads=1, engine="auto") as process:
-
-            def run(inputs: Inputs) -> list[NDArray[Any]]:
-                arrays = process.run_all(inputs)
-                return [a.reshape(len(inputs), *s) for a, s in zip(arrays, shapes, strict=True)]
-
-            yield run

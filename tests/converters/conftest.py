@@ -1,5 +1,6 @@
 """Real models and real conversions, made once per session."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,3 +38,9 @@ def resnet_file(resnet: Any) -> Conversion:
 def images() -> LabelledImages:
     """Real test images."""
     return load_sample().test[:60]
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For files that several tests may read."""
+    return tmp_path_factory.mktemp("models")

@@ -31,6 +31,12 @@ def test_the_right_file_passes(report: VerifyReport) -> None:
     assert len(report.layers) == len(report.quantize) == len(report.flips) == 18
     assert all(layer.worst_error <= layer.tolerance for layer in report.layers)
     assert all(flip.unexplained == 0 for flip in report.flips + report.flips_given_bits)
+    assert report.runtime is not None
+    assert "lce_delegate" in report.runtime
+    assert report.oracle is not None
+    assert len(report.oracle.layers) == 54
+    assert report.oracle.num_values > 2_000_000
+    assert not report.oracle.not_compared
 
 
 def test_rounding_stays_far_below_the_logit_tolerance(report: VerifyReport) -> None:
