@@ -19,21 +19,37 @@ struct alignas(32) LookupSums {
   uint16_t sum[kLookupPixels][kLookupBlock];
 };
 
-// How a window is walked: runs of at most `run` steps, which bytes can hold, of equal length as
-// far as possible.
+// How a window is walked: `segments` whole segments at a time, or parts of one, so that bytes can
+// hold the sums; of equal length as far as possible.
 struct LookupWindow {
   size_t half_bytes;
-  int32_t steps, run;
+  int32_t segments;       // in a run
+  int32_t segment_steps;
+  int32_t part_steps;     // of a segment in a run
 };
+
+LCE_INLINE int32_t EqualParts(int32_t whole, int32_t most) {
+  const int32_t parts = (whole + most - 1) / most;
+  return (whole + parts - 1) / parts;
+}
 
 LCE_INLINE LookupWindow MakeWindow(const BconvArgs* args, int32_t step_elements) {
   LookupWindow window;
   window.half_bytes = LookupHalfBytes(args->segments, args->segment_elements);
-  window.steps = args->segments * args->segment_elements / step_elements;
-  const int32_t runs = (window.steps + kByteSteps - 1) / kByteSteps;
-  window.run = (window.steps + runs - 1) / runs;
+  window.segment_steps = args->segment_elements / step_elements;
+  window.part_steps = EqualParts(window.segment_steps, kByteSteps);
+  const bool whole = window.part_steps == window.segment_steps;
+  window.segments = whole ? EqualParts(args->segments, kByteSteps / window.segment_steps) : 1;
   return window;
 }
+
+// The same part of some segments.
+struct LookupPart {
+  const int32_t* segment_offset;
+  int32_t segments;
+  int32_t start;  // in elements
+  int32_t steps;
+};
 
 // f(0), f(1), .. f(kCount - 1), unrolled in the front end: arrays indexed by these stay in
 // registers whatever an optimizer thinks of loops.
@@ -126,26 +142,27 @@ struct NarrowStep {
   }
 };
 
-// One run of at least one step for kPixels pixels, into 16-bit sums. A function of its own, for
-// compilers to have one loop to fit into 16 registers.
+// One run for kPixels pixels, into 16-bit sums. A function of its own, for compilers to have
+// little to fit into 16 registers.
 template <int kPixels, typename Step>
-static __attribute__((noinline)) void LookupSteps(const uint8_t* const* pixel_input,
-                                                  const int32_t* offset, const uint8_t* weights,
-                                                  int32_t steps, size_t half_bytes,
-                                                  LookupSums* sums, bool first) {
+static __attribute__((noinline)) const uint8_t* LookupSteps(
+    const uint8_t* const* pixel_input, const LookupPart* part, const uint8_t* weights,
+    size_t half_bytes, LookupSums* sums, bool first) {
   const uint8_t* input[kPixels];
   ByteSums bytes[kPixels][Step::kRegisters];
   Repeat<kPixels>(LCE_LAMBDA(i) {
     input[i] = pixel_input[i];
     Repeat<Step::kRegisters>(LCE_LAMBDA(j) { bytes[i][j] = ByteSums{}; });
   });
-  const uint8_t* const end = weights + steps * Step::kWeightBytes;
-  do {
-    Step::template Add<kPixels>(input, *offset, weights, half_bytes, bytes);
-    offset += Step::kElements;
-    weights += Step::kWeightBytes;
-  } while (weights != end);
+  for (int32_t s = 0; s < part->segments; ++s) {
+    ptrdiff_t at = part->segment_offset[s] + part->start;
+    for (const ptrdiff_t end = at + part->steps * Step::kElements; at != end;
+         at += Step::kElements, weights += Step::kWeightBytes) {
+      Step::template Add<kPixels>(input, at, weights, half_bytes, bytes);
+    }
+  }
   Repeat<kPixels>(LCE_LAMBDA(i) { Step::Widen(bytes[i], sums->sum[i], first); });
+  return weights;
 }
 
 // Sums of pixels pixel .. pixel + kPixels - 1.
@@ -156,11 +173,16 @@ static void LookupTile(const BconvArgs* args, const LookupWindow* window, int32_
   for (int32_t i = 0; i < kPixels; ++i) {
     input[i] = static_cast<const uint8_t*>(args->input) + args->pixel_offset[pixel + i];
   }
-  for (int32_t done = 0; done < window->steps; done += window->run) {
-    LookupSteps<kPixels, Step>(input, args->element_offset + done * Step::kElements,
-                               weights + done * Step::kWeightBytes,
-                               MinInt(window->run, window->steps - done), window->half_bytes,
-                               sums, done == 0);
+  LookupPart part;
+  for (int32_t s = 0; s < args->segments; s += window->segments) {
+    part.segment_offset = args->segment_offset + s;
+    part.segments = MinInt(window->segments, args->segments - s);
+    for (int32_t start = 0; start < window->segment_steps; start += window->part_steps) {
+      part.start = start * Step::kElements;
+      part.steps = MinInt(window->part_steps, window->segment_steps - start);
+      const bool first = s == 0 && start == 0;
+      weights = LookupSteps<kPixels, Step>(input, &part, weights, window->half_bytes, sums, first);
+    }
   }
 }
 
