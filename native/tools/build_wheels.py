@@ -10,6 +10,7 @@ Needs the packages of the extra ``tools``: pip install "./native[tools]".
 """
 
 import argparse
+import importlib.util
 import platform
 import re
 import subprocess
@@ -24,6 +25,8 @@ from typing import Optional
 NATIVE = Path(__file__).resolve().parents[1]
 LIBRARY = "lce_delegate/liblce_delegate.so"
 MAX_LIBRARY_BYTES = 200_000
+MODULES = ("build", "wheel", "auditwheel", "elftools")
+INSTALL = 'pip install "./native[tools]"'
 
 
 class WheelError(Exception):
@@ -81,6 +84,10 @@ def main(arguments: Optional[list[str]] = None) -> int:
     parser.add_argument("--no-isolation", action="store_true",
                         help="use the installed scikit-build-core, offline")  # fmt: skip
     options = parser.parse_args(arguments)
+    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
+    if missing:
+        print(f"error: no module {', '.join(missing)}: {INSTALL}", file=sys.stderr)
+        return 2
     rows = []
     try:
         options.out.mkdir(parents=True, exist_ok=True)
@@ -216,10 +223,7 @@ def _run(command: list[str]) -> str:
     if done.returncode:
         sys.stderr.write(done.stdout + done.stderr)
         words = " ".join(command[1:5])
-        raise WheelError(
-            f"`python {words}` ended with status {done.returncode}; its output is above. "
-            'Its tools are installed by: pip install "./native[tools]"'
-        )
+        raise WheelError(f"`python {words}` ended with status {done.returncode}, see above")
     return done.stdout
 
 

@@ -132,6 +132,8 @@ def _info(options: argparse.Namespace) -> None:
         if not kernel_set.get("supported"):
             state = "not supported by this CPU"
         print(f"kernels      {kernel_set['name']:<8} {state}")
+    if os.environ.get("LCE_FORCE_KERNEL"):
+        print(f"             LCE_FORCE_KERNEL={os.environ['LCE_FORCE_KERNEL']} overrides that")
 
 
 def _run(options: argparse.Namespace) -> None:
