@@ -100,7 +100,7 @@ def main(arguments: Optional[list[str]] = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: --out {options.out}: {error.strerror}", file=sys.stderr)
         return 2
     print(f"{'machine':<8} {'library':>8} {'glibc':>5}  {'auditwheel':<20} wheel")
     for arch, name, size, version, audited in rows:
