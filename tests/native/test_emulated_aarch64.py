@@ -21,7 +21,7 @@ from tests.native.conformance import export
 from tests.native.nets import Array, write_model
 from tests.native.oracle import Verdict, judge
 from tests.native.real_models import binary_blocks, write_birealnet18, write_resnet20
-from tests.native.test_models import Real, as_case, run_lce
+from tests.native.test_networks import Real, as_case, run_lce
 
 SEED = 20261125
 LAYERS = 8 * len(CATEGORIES)

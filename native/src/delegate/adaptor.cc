@@ -20,11 +20,6 @@ const char* Architecture() {
 #endif
 }
 
-lce::DelegateState* State(const void* delegate) {
-  return lce::DelegateState::From(
-      static_cast<lce::tfl::Delegate*>(const_cast<void*>(delegate)));
-}
-
 }  // namespace
 
 extern "C" {
@@ -38,7 +33,9 @@ size_t lce_delegate_info(char* buffer, size_t size) {
   lce::CpuFeatures(features, sizeof features);
   const lce::KernelSet* sets;
   const size_t count = lce::KernelSets(&sets);
-  const lce::KernelSet* selected = lce::FindKernelSet(nullptr);
+  lce::Options options;  // what a delegate without options would use, so LCE_FORCE_KERNEL counts
+  lce::Error error;
+  const bool valid = lce::ParseOptions(nullptr, nullptr, 0, &options, &error);
   json.Begin('{');
   json.Text("version", LCE_DELEGATE_VERSION);
   json.Text("architecture", Architecture());
@@ -50,7 +47,7 @@ size_t lce_delegate_info(char* buffer, size_t size) {
     json.Text("name", sets[i].name);
     json.Text("description", sets[i].description);
     json.Bool("supported", sets[i].supported);
-    json.Bool("selected", &sets[i] == selected);
+    json.Bool("selected", valid && &sets[i] == options.kernel_set);
     json.End('}');
   }
   json.End(']');
@@ -72,15 +69,15 @@ size_t lce_delegate_info(char* buffer, size_t size) {
 }
 
 size_t lce_delegate_profile(const void* delegate, char* buffer, size_t size) {
-  if (delegate == nullptr) {
-    lce::Json(buffer, size);
-    return 0;
-  }
-  return State(delegate)->WriteProfile(buffer, size);
+  lce::DelegateState* state = lce::DelegateState::Find(delegate);
+  if (state != nullptr) return state->WriteProfile(buffer, size);
+  lce::Json(buffer, size);  // an empty text
+  return 0;
 }
 
 void lce_delegate_reset_profile(const void* delegate) {
-  if (delegate != nullptr) State(delegate)->ResetProfile();
+  lce::DelegateState* state = lce::DelegateState::Find(delegate);
+  if (state != nullptr) state->ResetProfile();
 }
 
 void* tflite_plugin_create_delegate(const char* const* keys, const char* const* values,
@@ -104,7 +101,8 @@ void* tflite_plugin_create_delegate(const char* const* keys, const char* const* 
 }
 
 void tflite_plugin_destroy_delegate(void* delegate) {
-  if (delegate != nullptr) State(delegate)->Release();
+  if (delegate == nullptr) return;
+  lce::DelegateState::From(static_cast<lce::tfl::Delegate*>(delegate))->Release();
 }
 
 }  // extern "C"

@@ -16,6 +16,10 @@ int PrepareDelegate(tfl::Context* context, tfl::Delegate* delegate) {
   return DelegateState::From(delegate)->Prepare(context);
 }
 
+// All delegates, so that a foreign pointer can be told from one of ours.
+pthread_mutex_t alive_mutex = PTHREAD_MUTEX_INITIALIZER;
+DelegateState* alive = nullptr;
+
 }  // namespace
 
 DelegateState* DelegateState::Create(const Options& options) {
@@ -32,6 +36,10 @@ DelegateState* DelegateState::Create(const Options& options) {
   state->tfl.data = state;
   state->tfl.Prepare = PrepareDelegate;
   state->tfl.flags = tfl::kAllowDynamicTensors;
+  pthread_mutex_lock(&alive_mutex);
+  state->next_alive_ = alive;
+  alive = state;
+  pthread_mutex_unlock(&alive_mutex);
   if (options.fail_allocation > 0) FailAllocation(options.fail_allocation);
   return state;
 }
@@ -40,11 +48,24 @@ DelegateState* DelegateState::From(tfl::Delegate* delegate) {
   return static_cast<DelegateState*>(delegate->data);
 }
 
+DelegateState* DelegateState::Find(const void* delegate) {
+  pthread_mutex_lock(&alive_mutex);
+  DelegateState* state = alive;
+  while (state != nullptr && &state->tfl != delegate) state = state->next_alive_;
+  pthread_mutex_unlock(&alive_mutex);
+  return state;
+}
+
 void DelegateState::Release() {
   pthread_mutex_lock(&mutex_);
   const int left = --references_;
   pthread_mutex_unlock(&mutex_);
   if (left > 0) return;
+  pthread_mutex_lock(&alive_mutex);
+  DelegateState** link = &alive;
+  while (*link != this) link = &(*link)->next_alive_;
+  *link = next_alive_;
+  pthread_mutex_unlock(&alive_mutex);
   pthread_mutex_destroy(&mutex_);
   Free(this);
 }

@@ -27,6 +27,8 @@ class DelegateState {
   // Null if there is no memory. The options' kernel set must be supported.
   static DelegateState* Create(const Options& options);
   static DelegateState* From(tfl::Delegate* delegate);
+  // The same for a pointer from outside; null if it is none of ours that is alive.
+  static DelegateState* Find(const void* delegate);
   void Release();
 
   const Options& options() const { return options_; }
@@ -69,6 +71,7 @@ class DelegateState {
   Session* sessions_;
   Kernel* programs_;
   int references_;
+  DelegateState* next_alive_;
 };
 
 }  // namespace lce

@@ -92,7 +92,8 @@ bool Graph::ReadBuiltin(const tfl::Node* node, int32_t code, OpNode* result) con
       elements *= c.dims->data[i];
     }
     if (c.dims->size > x.dims->size || (elements != 1 && elements != channels) ||
-        c.bytes != sizeof(float) * elements) {
+        c.bytes != sizeof(float) * elements ||
+        reinterpret_cast<uintptr_t>(c.data) % sizeof(float) != 0) {
       return false;
     }
     result->op = Op::kAffine;
@@ -113,8 +114,17 @@ OpNode Graph::Read(int index, tfl::Node* node, const tfl::Registration* registra
       node->outputs->size != 1 || node->inputs->size > OpNode::kMaxInputs) {
     return result;
   }
+  // -1 is an absent input, and some interpreters let an output be absent, too.
+  const auto is_tensor = [this](int tensor) {
+    return tensor >= 0 && static_cast<size_t>(tensor) < producer_.size();
+  };
+  if (!is_tensor(node->outputs->data[0])) return result;
+  for (int i = 0; i < node->inputs->size; ++i) {
+    const int tensor = node->inputs->data[i];
+    if (tensor != -1 && !is_tensor(tensor)) return result;
+    result.inputs[i] = tensor;
+  }
   result.input_count = node->inputs->size;
-  for (int i = 0; i < result.input_count; ++i) result.inputs[i] = node->inputs->data[i];
   result.output = node->outputs->data[0];
   if (registration->builtin_code == tfl::kCustom && registration->custom_name != nullptr) {
     constexpr Op kOurs[] = {Op::kQuantize, Op::kDequantize, Op::kBconv, Op::kBmaxpool};
@@ -211,13 +221,13 @@ int Graph::FindAddition(int conv, int* clamp) const {
   int tensor = nodes_[conv].output;
   if (!IsFloatConv(conv) || !IsPrivate(tensor)) return -1;
   int user = User(tensor);
-  if (nodes_[user].op == Op::kAffine && nodes_[user].constant < 0) {
+  if (user >= 0 && nodes_[user].op == Op::kAffine && nodes_[user].constant < 0) {
     *clamp = user;
     tensor = nodes_[user].output;
     if (!IsPrivate(tensor)) return -1;
     user = User(tensor);
   }
-  return nodes_[user].op == Op::kAddTensors ? user : -1;
+  return user >= 0 && nodes_[user].op == Op::kAddTensors ? user : -1;
 }
 
 }  // namespace lce

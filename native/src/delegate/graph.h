@@ -58,7 +58,8 @@ class Graph {
   bool IsPrivate(int tensor) const {
     return producer(tensor) >= 0 && uses(tensor) == 1 && !external(tensor);
   }
-  // The only user of a private tensor, a position in nodes().
+  // The only user of a private tensor, a position in nodes(); -1 if it is an operator whose
+  // inputs are not kept, since nothing can be merged with it.
   int User(int tensor) const;
 
   // conv -> chain -> LceQuantize, where the chain consists of kAffine and at most one kMaxPool

@@ -89,6 +89,11 @@ bool Program::Build(const tfl::DelegateParams* params, Error* error) {
                    (node.op != Op::kBconv && node.input_count != 1))) {
       return error->Set("wrong number of inputs"), AtNode(node.op, node.index, error);
     }
+    for (int j = 0; j < node.input_count; ++j) {
+      if (graph_.producer(node.inputs[j]) < i) continue;
+      error->Set("tensor %d is read before it is written", node.inputs[j]);
+      return AtNode(node.op, node.index, error);
+    }
     if (!CheckDeclared(node, error)) return AtNode(node.op, node.index, error);
     if (node.op == Op::kBconv && !ReadConv(node, &plans[i], error)) {
       return AtNode(node.op, node.index, error);
@@ -129,16 +134,29 @@ bool Program::CheckDeclared(const OpNode& node, Error* error) const {
   const int64_t in_last = in.dims->data[rank - 1], out_last = out.dims->data[rank - 1];
   int64_t expected = out_last;
   if (node.op == Op::kQuantize) expected = (in_last + 31) / 32;
-  if (node.op == Op::kBmaxpool) expected = in_last;
+  if (node.op == Op::kBmaxpool || node.op == Op::kMaxPool) expected = in_last;
   if (out_last != expected) {
-    return error->Set("output has %lld words a pixel, must be %lld", (long long)out_last,
-                      (long long)expected);
+    return error->Set("output has %lld %s a pixel, must be %lld", (long long)out_last,
+                      node.op == Op::kMaxPool ? "channels" : "words", (long long)expected);
   }
   if (node.op == Op::kDequantize && in_last != (out_last + 31) / 32) {
     return error->Set("input has %lld words a pixel, %lld channels take %lld", (long long)in_last,
                       (long long)out_last, (long long)((out_last + 31) / 32));
   }
-  if (node.op != Op::kBconv && node.op != Op::kBmaxpool) return true;
+  if (node.op == Op::kQuantize || node.op == Op::kDequantize) {
+    const bool quantize = node.op == Op::kQuantize;
+    const int packed = quantize ? out.type : in.type, type = quantize ? in.type : out.type;
+    if (packed != tfl::kInt32) {
+      return error->Set("packed tensor has type %d, must be int32", packed);
+    }
+    if (type != tfl::kFloat32 && type != tfl::kInt8 && type != tfl::kBool) {
+      return error->Set("tensor has type %d, must be float32, int8 or bool", type);
+    }
+    if (!quantize && type == tfl::kInt8 && !(out.params.scale > 0)) {
+      return error->Set("int8 output must have a positive scale");
+    }
+  }
+  if (node.op != Op::kBconv && node.op != Op::kBmaxpool && node.op != Op::kMaxPool) return true;
   if (rank != 4) return error->Set("input must have 4 dimensions, got %d", rank);
   Step window;
   if (!ReadWindow(node, &window, error)) return false;
@@ -416,21 +434,12 @@ bool Program::Emit(int position, Array<Plan>* plans, Error* error) {
     case Op::kQuantize:
     case Op::kDequantize: {
       const bool quantize = step.op == Op::kQuantize;
-      const int packed = context_->tensors[quantize ? step.output : step.input].type;
       const int type = context_->tensors[quantize ? step.input : step.output].type;
-      if (packed != tfl::kInt32) return error->Set("packed tensor has type %d", packed);
-      if (type != tfl::kFloat32 && type != tfl::kInt8 && type != tfl::kBool) {
-        return error->Set("tensor has type %d, must be float32, int8 or bool", type);
-      }
       const int element = type == tfl::kFloat32 ? kElementFloat
                           : type == tfl::kInt8  ? kElementInt8
                                                 : kElementBool;
       step.kernel_name = quantize ? kernels_.quantize[element]->name
                                   : kernels_.dequantize[element]->name;
-      if (!quantize && type == tfl::kInt8 &&
-          !(context_->tensors[step.output].params.scale > 0)) {
-        return error->Set("int8 output must have a positive scale");
-      }
       break;
     }
     case Op::kBmaxpool:

@@ -143,9 +143,11 @@ bool Program::PlanMemory(Error* error) {
     }
   }
   size_t total = 0;
+  constexpr size_t kMaxBytes = SIZE_MAX / 4;  // so that no sum below overflows
   const auto place = [&](int index) {
     Slot& slot = slots_[index];
     slot.offset = 0;
+    if (slot.bytes > kMaxBytes) return false;
     // At most one round per placed slot: each moves the offset past one of them.
     for (bool moved = true; moved;) {
       moved = false;
@@ -161,7 +163,7 @@ bool Program::PlanMemory(Error* error) {
       }
     }
     total = Max(total, slot.offset + slot.bytes);
-    return placed.Push(index);
+    return slot.offset <= kMaxBytes && placed.Push(index);
   };
   for (int i = 0; i < count; ++i) {
     Step& step = steps_[i];

@@ -97,8 +97,11 @@ struct Registration {
   void* unused_external;
   void* unused_async_kernel;
   uint64_t unused_inplace_operator;
-  // Passed by value: zeros for a host whose struct is longer.
+#if defined(__LP64__)
+  // Passed by value, in memory: zeros for a host whose struct is longer. 32-bit ARM passes it
+  // partly in registers, where a longer struct would shift the arguments after it.
   uint64_t padding[4];
+#endif
 };
 
 struct Delegate;
