@@ -186,39 +186,42 @@ static void LookupTile(const BconvArgs* args, const LookupWindow* window, int32_
   }
 }
 
-// All pixels of one block; calls store(args, sums, pixel, block) for each.
-template <typename Step, typename Store>
-LCE_INLINE void LookupBlock(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end,
-                            int32_t block, Store store) {
-  const LookupWindow window = MakeWindow(args, Step::kElements);
-  const uint8_t* weights =
-      static_cast<const uint8_t*>(args->weights) + 2 * block * window.half_bytes;
-  for (int32_t pixel = pixel_begin; pixel < pixel_end; pixel += kLookupPixels) {
-    const int32_t pixels = MinInt(kLookupPixels, pixel_end - pixel);
-    LookupSums sums;
-    switch (pixels) {
-      case 1: LookupTile<1, Step>(args, &window, pixel, weights, &sums); break;
-      case 2: LookupTile<2, Step>(args, &window, pixel, weights, &sums); break;
-      case 3: LookupTile<3, Step>(args, &window, pixel, weights, &sums); break;
-      case 4: LookupTile<4, Step>(args, &window, pixel, weights, &sums); break;
-      case 5: LookupTile<5, Step>(args, &window, pixel, weights, &sums); break;
-      default: LookupTile<6, Step>(args, &window, pixel, weights, &sums); break;
-    }
-    for (int32_t i = 0; i < pixels; ++i) store(args, sums.sum[i], pixel + i, block);
+// Sums of as many of `left` pixels as one tile takes; returns how many. Tiles of 2 and 1 are for
+// the last pixels.
+template <typename Step>
+static int32_t LookupNext(const BconvArgs* args, const LookupWindow* window, int32_t pixel,
+                          int32_t left, const uint8_t* weights, LookupSums* sums) {
+  if (left >= kLookupPixels) {
+    LookupTile<kLookupPixels, Step>(args, window, pixel, weights, sums);
+    return kLookupPixels;
   }
+  if (left >= 2) {
+    LookupTile<2, Step>(args, window, pixel, weights, sums);
+    return 2;
+  }
+  LookupTile<1, Step>(args, window, pixel, weights, sums);
+  return 1;
 }
 
+// Calls store(args, sums, pixel, block) for every pixel.
 template <typename Store>
 LCE_INLINE void LookupRun(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end,
                           int32_t block_begin, int32_t block_end, Store store) {
   for (int32_t block = block_begin; block < block_end; ++block) {
     const int32_t channels = args->out_channels - block * kLookupBlock;
-    if (LookupIsNarrow(channels, args->segment_elements)) {
-      LookupBlock<NarrowStep>(args, pixel_begin, pixel_end, block, store);
-    } else if (channels <= kLookupHalf) {
-      LookupBlock<WideStep<1>>(args, pixel_begin, pixel_end, block, store);
-    } else {
-      LookupBlock<WideStep<2>>(args, pixel_begin, pixel_end, block, store);
+    const bool narrow = LookupIsNarrow(channels, args->segment_elements);
+    const auto next = narrow                    ? LookupNext<NarrowStep>
+                      : channels <= kLookupHalf ? LookupNext<WideStep<1>>
+                                                : LookupNext<WideStep<2>>;
+    const LookupWindow window =
+        MakeWindow(args, narrow ? NarrowStep::kElements : WideStep<2>::kElements);
+    const uint8_t* weights =
+        static_cast<const uint8_t*>(args->weights) + 2 * block * window.half_bytes;
+    for (int32_t pixel = pixel_begin; pixel < pixel_end;) {
+      LookupSums sums;
+      const int32_t pixels = next(args, &window, pixel, pixel_end - pixel, weights, &sums);
+      for (int32_t i = 0; i < pixels; ++i) store(args, sums.sum[i], pixel + i, block);
+      pixel += pixels;
     }
   }
 }
