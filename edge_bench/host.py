@@ -12,7 +12,7 @@ import psutil
 
 from edge_bench.schema import CpuState
 
-_PACKAGES = ("irnet", "larq-compute-engine", "ai-edge-litert", "numpy")
+_PACKAGES = ("irnet", "lce-delegate", "larq-compute-engine", "ai-edge-litert", "numpy")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 
 

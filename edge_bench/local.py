@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.runtimes import TFLiteProcess
+from converters.runtimes import TFLiteProcess, engine_for
 from edge_bench import host
 from edge_bench.schema import MIN_SAMPLES, BenchResult, Build, Context, Ratio
 from edge_bench.statistics import median_ratio_interval, summarize
@@ -22,6 +22,7 @@ MEMORY = (
     "minus the resident set before; Python and the runtime's library are already loaded "
     "(Linux VmHWM, one process per build)"
 )
+LABELS = {"delegate": "delegate", "lce": "LCE"}  # of runtimes, in names of builds
 TIMED = "input copied in, model run, outputs copied out; batch 1; measured inside the process"
 
 
@@ -29,6 +30,8 @@ def bench(
     paths: Sequence[str | os.PathLike[str]],
     *,
     names: Sequence[str] | None = None,
+    runtimes: Sequence[str] | None = None,
+    kernel: str = "auto",
     threads: int = 1,
     num_runs: int = 60,
     warmup_runs: int = 10,
@@ -43,8 +46,10 @@ def bench(
     machine (load, temperature, frequency) meet all builds alike.
 
     Args:
-        paths: ``.tflite`` files.
+        paths: ``.tflite`` files; the same one may come several times.
         names: one per file; default: file names without suffix, made unique.
+        runtimes: one per file, see :func:`converters.runtimes.engine_for`; default ``"auto"``.
+        kernel: kernel set of the delegate.
         threads: per interpreter, at least 1.
         num_runs: samples per build, at least 30.
         warmup_runs: runs per build before the first sample; one more follows each change of
@@ -69,13 +74,22 @@ def bench(
     titles = list(names) if names is not None else unique_names(files)
     if len(set(titles)) != len(files):
         raise UsageError(f"{len(files)} files need as many different names, got {titles}")
+    engines = _engines(files, list(runtimes or ["auto"] * len(files)), kernel)
     counts = split_evenly(num_runs, min(rounds, num_runs))
     rng = np.random.default_rng(seed)
     date = datetime.now(UTC)
     with contextlib.ExitStack() as stack:
         processes = []
-        for name, path in zip(titles, files, strict=True):
-            process = stack.enter_context(TFLiteProcess(path, threads=threads, seed=seed))
+        for name, path, engine in zip(titles, files, engines, strict=True):
+            process = stack.enter_context(
+                TFLiteProcess(
+                    path,
+                    threads=threads,
+                    engine=engine,
+                    kernel=kernel if engine == "delegate" else "auto",
+                    seed=seed,
+                )
+            )
             log(f"{name}: {process.engine}")
             processes.append(process)
         before = host.cpu_state()
@@ -126,9 +140,45 @@ def unique_names(files: Sequence[Path]) -> list[str]:
     return names
 
 
+def every_runtime(
+    files: Sequence[Path], runtimes: Sequence[str]
+) -> tuple[list[Path], list[str], list[str]]:
+    """Each file in each runtime that makes a difference to it.
+
+    Args:
+        files: ``.tflite`` files.
+        runtimes: what to compare for files with Larq operators; others appear once.
+
+    Returns:
+        paths, names and runtimes for :func:`bench`. A name says the runtime where a file
+        appears more than once.
+
+    Raises:
+        UsageError: an unknown runtime or a bad file.
+    """
+    rows = []
+    for file, name in zip(files, unique_names(files), strict=True):
+        chosen: dict[str, str] = {}
+        for runtime in runtimes:
+            chosen.setdefault(engine_for(file, runtime), runtime)
+        for engine, runtime in chosen.items():
+            title = f"{name} ({LABELS[engine]})" if len(chosen) > 1 else name
+            rows.append((file, title, runtime))
+    return [r[0] for r in rows], [r[1] for r in rows], [r[2] for r in rows]
+
+
 def split_evenly(total: int, parts: int) -> list[int]:
     """``parts`` integers that sum to ``total`` and differ by at most one."""
     return [total // parts + (i < total % parts) for i in range(parts)]
+
+
+def _engines(files: Sequence[Path], runtimes: Sequence[str], kernel: str) -> list[str]:
+    if len(runtimes) != len(files):
+        raise UsageError(f"{len(files)} files need as many runtimes, got {len(runtimes)}")
+    engines = [engine_for(file, name) for file, name in zip(files, runtimes, strict=True)]
+    if kernel != "auto" and "delegate" not in engines:
+        raise UsageError(f"kernel {kernel!r}: none of the files runs in the delegate")
+    return engines
 
 
 def _build(

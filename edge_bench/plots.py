@@ -45,15 +45,21 @@ def accuracy_versus_size(builds: Sequence[Build]) -> str | None:
     with rc_context(_STYLE):
         figure, axes = _figure(3.0)
         sizes = [b.size_bytes / 1000 for _, b in scored]
+        labels: dict[tuple[int, float | None], list[str]] = {}
+        for _, build in scored:  # one file in two runtimes is one point
+            labels.setdefault((build.size_bytes, build.accuracy), []).append(_label(build.name))
         for i, build in scored:
+            names = labels.pop((build.size_bytes, build.accuracy), None)
+            if names is None:
+                continue
             percent, error = accuracy_interval(build)
             axes.errorbar(
                 build.size_bytes / 1000, percent, yerr=error, fmt="o", color=_color(i), capsize=3
             )
             right = build.size_bytes / 1000 > (min(sizes) * max(sizes)) ** 0.5
-            below = sorted(sizes).index(build.size_bytes / 1000) % 2  # neighbours take turns
+            below = sorted(set(sizes)).index(build.size_bytes / 1000) % 2  # neighbours take turns
             axes.annotate(
-                _label(build.name),
+                "\n".join(names),
                 (build.size_bytes / 1000, percent),
                 xytext=(-7 if right else 7, -13 if below else 6),
                 textcoords="offset points",

@@ -82,11 +82,13 @@ def _row(build: Build) -> dict[str, str]:
     ratio = "reference"
     if build.ratio is not None:
         r = build.ratio
-        ratio = f"{r.value:.2f} ({r.low:.2f} to {r.high:.2f})"
+        interval = _unbroken(f"({r.low:.2f} to {r.high:.2f})")
+        ratio = f"{r.value:.2f} {interval}"
     accuracy = "not measured"
     if build.accuracy is not None:
         percent, error = plots.accuracy_interval(build)
-        accuracy = f"{percent:.2f} % ± {error:.2f} (n = {build.num_examples:,})"
+        examples = _unbroken(f"(n = {build.num_examples:,})")
+        accuracy = f"{percent:.2f} % ± {error:.2f} {examples}"
     memory = build.peak_memory_bytes
     return {
         "Build": build.name,
@@ -100,6 +102,11 @@ def _row(build: Build) -> dict[str, str]:
         "Peak memory": "unknown" if memory is None else kilobytes(memory),
         "Runs on": f"{build.engine}, {build.threads} thread{'s' if build.threads > 1 else ''}",
     }
+
+
+def _unbroken(text: str) -> str:
+    """The same on one line."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _conditions(bench: BenchResult) -> Iterator[tuple[str, str]]:
@@ -128,9 +135,9 @@ def _state(state: CpuState) -> str:
 
 
 def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Nested dicts as ``a / b`` names with one-line values; lists by their length."""
+    """Nested dicts as ``a / b`` names with one-line values; lists of them by their length."""
     for key, item in value.items():
-        name = f"{prefix} / {key}" if prefix else str(key)
+        name = f"{prefix} / {str(key).replace('_', ' ')}" if prefix else str(key)
         if isinstance(item, dict):
             yield from _flatten(item, name)
         elif isinstance(item, list) and any(isinstance(part, dict | list) for part in item):
@@ -139,6 +146,10 @@ def _flatten(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield name, ", ".join(map(str, item)) or "none"
         elif isinstance(item, bool):
             yield name, "yes" if item else "no"
+        elif item is None:
+            yield name, "none"
+        elif isinstance(item, int):
+            yield name, f"{item:,}"
         elif isinstance(item, float):
             yield name, f"{item:.6g}"
         else:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converters.runtimes import tflite_accuracy
 from edge_bench.local import bench
@@ -16,10 +16,15 @@ from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import CheckFailed
 from irnet_keras.files import atomic_write, make_folder
 
+if TYPE_CHECKING:
+    from converters.verify.report import OracleReport
+
 SCHEMA = "irnet.quickstart/1"
 BINARY, FLOAT = "resnet20-w1a1-cifar10", "resnet20-float32-cifar10"
 # build name: network it is made of
 BUILDS = {"float32": FLOAT, "int8": FLOAT, "1-bit": BINARY}
+# the 1-bit file once more, in LCE's own interpreter
+IN_LCE = "1-bit (LCE)"
 PER_LAYER_IMAGES = 4
 
 Log = Callable[[str], None]
@@ -48,7 +53,8 @@ def quickstart(
     Returns:
         What ``results.json`` holds: ``schema_id``, ``bench`` (schema of ``edge_bench``),
         ``accuracy`` (build: accuracy, num_examples), ``verify`` (build: passed, reasons,
-        agreement, ...), ``weights``, ``seconds``.
+        agreement, ...), ``weights``, ``seconds``. Measured and scored are the builds and the
+        1-bit file in LCE's interpreter.
 
     Raises:
         CheckFailed: a build did not verify; the results and the report are written first.
@@ -65,9 +71,12 @@ def quickstart(
     paths = _convert(networks, folder, log)
     sample = load_sample()
     verification, reasons = _verify(networks, paths, sample.test, log)
-    accuracy = {name: _score(path, sample.test, name, log) for name, path in paths.items()}
+    runs = {name: (path, "auto") for name, path in paths.items()}
+    runs[IN_LCE] = (paths["1-bit"], "lce")
+    accuracy = {name: _score(*run, sample.test, name, log) for name, run in runs.items()}
     log("benchmarking, builds take turns ...")
-    measured = bench(list(paths.values()), names=list(paths)).with_accuracy(accuracy)
+    files, runtimes = zip(*runs.values(), strict=True)
+    measured = bench(files, names=list(runs), runtimes=runtimes).with_accuracy(accuracy)
     result = {
         "schema_id": SCHEMA,
         "weights": networks.origin,
@@ -141,13 +150,28 @@ def _verify(
             part["worst_layer_error"] = max(layer.worst_error for layer in report.layers)
             part["sign_flips"] = sum(flip.flips for flip in report.flips)
             part["signs_compared"] = sum(flip.num_bits for flip in report.flips)
+        if report.oracle is not None:
+            part["oracle"] = _oracle(report.oracle)
         parts[name] = part
     return parts, reasons
 
 
-def _score(path: Path, images: LabelledImages, name: str, log: Log) -> dict[str, Any]:
+def _oracle(report: "OracleReport") -> dict[str, Any]:
+    layers = report.layers
+    return {
+        "engine": " and ".join(report.engines) or None,
+        "operators": len(layers),
+        "values_compared": report.num_values,
+        "values_differing": sum(
+            layer.differing + layer.downstream + layer.merged_differing for layer in layers
+        ),
+        "not_compared": list(report.not_compared),
+    }
+
+
+def _score(path: Path, runtime: str, images: LabelledImages, name: str, log: Log) -> dict[str, Any]:
     log(f"scoring {name} ...")
-    score = tflite_accuracy(path, images.images, images.labels, preprocess)
+    score = tflite_accuracy(path, images.images, images.labels, preprocess, runtime=runtime)
     return {"accuracy": score.accuracy, "num_examples": score.num_examples}
 
 
@@ -158,6 +182,7 @@ def _notes(origin: str, num_images: int) -> list[str]:
         "all 18 inner convolutions.",
         f"Weights: {origin}.",
         f"Accuracy here is on {num_images:,} shipped CIFAR-10 test images, 100 of each class.",
-        "On x86 LCE has no SIMD kernels, while float32 and int8 run in XNNPACK's: latency here "
-        "says little about a phone, where LCE has kernels for ARM.",
+        "float32, int8 and 1-bit run in LiteRT, 1-bit with lce_delegate and its kernels for this "
+        f"processor. {IN_LCE} is the 1-bit file in Larq Compute Engine's own interpreter, the "
+        "oracle of the verification; on x86 that has no SIMD kernels, on ARM it has.",
     ]

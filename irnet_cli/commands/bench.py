@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from irnet_cli.output import JsonOption, check_writable, log, write_json
+from irnet_cli.runtime_option import KernelOption, RuntimesOption
 
 if TYPE_CHECKING:
     from edge_bench.schema import BenchResult
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def bench(
     files: Annotated[list[Path], typer.Argument(help=".tflite files; the first is the reference.")],
+    runtime: RuntimesOption = None,
+    kernel: KernelOption = "auto",
     threads: Annotated[int, typer.Option(help="Threads per model, at least 1.")] = 1,
     num_runs: Annotated[int, typer.Option(help="Samples per model, at least 30.")] = 60,
     warmup_runs: Annotated[int, typer.Option(help="Runs before the first sample.")] = 10,
@@ -22,9 +25,19 @@ def bench(
     """Time .tflite files against each other on this machine."""
     check_writable(json_file)
     from edge_bench.local import bench as run
+    from edge_bench.local import every_runtime
 
+    paths, names, runtimes = every_runtime(files, runtime or ["auto"])
     result = run(
-        files, threads=threads, num_runs=num_runs, warmup_runs=warmup_runs, seed=seed, log=log
+        paths,
+        names=names,
+        runtimes=runtimes,
+        kernel=kernel,
+        threads=threads,
+        num_runs=num_runs,
+        warmup_runs=warmup_runs,
+        seed=seed,
+        log=log,
     )
     if not write_json(json_file, result.model_dump(mode="json")):
         _print(result)
@@ -35,7 +48,8 @@ def _print(result: "BenchResult") -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("build")
+    table = Table()
+    table.add_column("build", overflow="fold")
     for title in ("size\nkB", "median\nms", "MAD\nms", "p90\nms", "peak memory\nkB", "ratio"):
         table.add_column(title, justify="right")
     for build in result.builds:

@@ -7,6 +7,7 @@ import typer
 
 from irnet_cli.model_argument import UntrainedOption, load_model
 from irnet_cli.output import JsonOption, check_writable, import_tensorflow, log, write_json
+from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def eval_(
     data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
     split: Annotated[str, typer.Option(help="Split of cifar10.")] = "test",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    runtime: RuntimeOption = "auto",
+    kernel: KernelOption = "auto",
     untrained: UntrainedOption = False,
     json_file: JsonOption = None,
 ) -> None:
@@ -38,8 +41,10 @@ def eval_(
     if _is_tflite(model):
         if untrained:
             raise UsageError("--untrained goes with a registry name, not with a .tflite file")
-        result = _score_tflite(model, data, data_dir, split, limit)
+        result = _score_tflite(model, data, data_dir, split, limit, runtime, kernel)
     else:
+        if (runtime, kernel) != ("auto", "auto"):
+            raise UsageError(f"--runtime and --kernel go with a .tflite file, got {model!r}")
         result = _score_keras(model, data, data_dir, split, limit, untrained)
     if not write_json(json_file, result):
         for key, value in result.items():
@@ -71,16 +76,23 @@ def _result(accuracy: float, count: int, model: str, runtime: str) -> dict[str, 
 
 
 def _score_tflite(
-    model: str, data: str, data_dir: Path | None, split: str, limit: int | None
+    model: str,
+    data: str,
+    data_dir: Path | None,
+    split: str,
+    limit: int | None,
+    runtime: str,
+    kernel: str,
 ) -> dict[str, Any]:
-    from converters.graph import verify_file
-    from converters.runtimes import tflite_accuracy
+    from converters.runtimes import engine_for, tflite_accuracy
     from irnet_keras.data.preprocessing import preprocess
 
-    verify_file(model)
+    engine_for(model, runtime, kernel)  # refuses bad files and names before any data is read
     images = _images(data, data_dir, split, limit)
     log(f"scoring {model} on {len(images)} images")
-    score = tflite_accuracy(model, images.images, images.labels, preprocess)
+    score = tflite_accuracy(
+        model, images.images, images.labels, preprocess, runtime=runtime, kernel=kernel
+    )
     return _result(score.accuracy, score.num_examples, model, score.engine)
 
 

@@ -43,7 +43,7 @@ def _print_table(result: dict[str, Any]) -> None:
 
     table = Table("build", "accuracy", "size", "median", "p90", "peak memory", "verified")
     for build in result["bench"]["builds"]:
-        verified = result["verify"][build["name"]]["passed"]
+        verified = result["verify"].get(build["name"])
         memory = build["peak_memory_bytes"]
         table.add_row(
             build["name"],
@@ -52,10 +52,16 @@ def _print_table(result: dict[str, Any]) -> None:
             f"{build['median_ms']:.2f} ms",
             f"{build['p90_ms']:.2f} ms",
             "unknown" if memory is None else f"{memory / 1e6:.1f} MB",
-            "yes" if verified else "NO",
+            "oracle" if verified is None else "yes" if verified["passed"] else "NO",
         )
     console = Console()
     console.print(table)
+    oracle = result["verify"]["1-bit"].get("oracle")
+    if oracle and oracle["engine"]:
+        print(
+            f"1-bit against {oracle['engine']}: {oracle['values_compared']:,} values compared, "
+            f"{oracle['values_differing']:,} differ"
+        )
     for build in result["bench"]["builds"]:
         print(f"{build['name']}: {build['engine']}")
     examples = result["bench"]["builds"][0]["num_examples"]

@@ -7,10 +7,12 @@ import typer
 
 from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
 from irnet_cli.output import JsonOption, check_writable, log, write_json
+from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from converters.verify import VerifyReport
+    from converters.verify.report import OracleReport
     from irnet_keras.data.cifar10 import LabelledImages
 
 PRINTED_REASONS = 10
@@ -43,6 +45,8 @@ def verify(
             "on it fails only if it is also more than chance; not for int8 files.",
         ),
     ] = 0.2,
+    runtime: RuntimeOption = "auto",
+    kernel: KernelOption = "auto",
     untrained: UntrainedOption = False,
     json_file: JsonOption = None,
 ) -> None:
@@ -50,9 +54,9 @@ def verify(
     if data not in DATA:
         raise UsageError(f"--data must be one of {', '.join(DATA)}, got {data!r}")
     check_writable(json_file)
-    from converters.graph import verify_file as check
+    from converters.runtimes import engine_for
 
-    check(file)
+    engine_for(file, runtime, kernel)  # refuses bad files and names before TensorFlow starts
     chosen = _images(data, data_dir, images)
     from converters.verify import Limits
     from converters.verify import verify as run
@@ -66,6 +70,8 @@ def verify(
         seed=seed,
         per_layer_images=per_layer_images,
         limits=Limits(min_agreement=min_agreement, max_accuracy_points=max_accuracy_points),
+        runtime=runtime,
+        kernel=kernel,
     )
     if not write_json(json_file, report.model_dump(mode="json")):
         _print(report)
@@ -117,6 +123,10 @@ def _print(report: "VerifyReport") -> None:
                 "ok" if layer.passed else "FAILED",
             )
         console.print(table)
+    if report.runtime:
+        print(f"ran in {report.runtime}")
+    if report.oracle:
+        print(_oracle_line(report.oracle))
     if report.outputs:
         out = report.outputs
         print(f"{out.num_images} images, {out.agreement:.2%} with the same answer")
@@ -129,3 +139,15 @@ def _print(report: "VerifyReport") -> None:
         print(f"and {len(report.reasons) - PRINTED_REASONS} more, see --json")
     if report.passed:
         print("passed")
+
+
+def _oracle_line(oracle: "OracleReport") -> str:
+    if not oracle.engines:
+        return "compared with LCE's interpreter: nothing, see the notes"
+    wrong = sum(1 for layer in oracle.layers if layer.differing or layer.merged_differing)
+    found = f"{wrong} operators DIFFER" if wrong else "all bits equal"
+    return (
+        f"compared with {' and '.join(oracle.engines)}: {len(oracle.layers)} operators on "
+        f"{oracle.per_layer_images} images, their ends on {oracle.num_images}; "
+        f"{oracle.num_values:,} values, {found}"
+    )

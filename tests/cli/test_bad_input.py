@@ -40,6 +40,10 @@ CASES = [
     ("eval {tmp}/bad.safetensors --data sample", "is not a readable safetensors file"),
     ("eval resnet99 --data sample", "resnet99"),
     ("eval resnet20-w1a1-cifar10 --data imagenet", "imagenet"),
+    (
+        "eval resnet20-w1a1-cifar10 --data sample --runtime lce",
+        "--runtime and --kernel go with a .tflite file, got 'resnet20-w1a1-cifar10'",
+    ),
     ("eval resnet20-w1a1-cifar10 --data cifar10 --data-dir {tmp}/empty", "irnet data prepare"),
     ("convert resnet99 -o {tmp}/o.tflite", "MODEL 'resnet99' is neither a file nor a registry"),
     ("convert resnet20-w1a1-cifar10 -o {tmp}/no/o.tflite", "{tmp}/no"),

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_files import binary_conv, small_classifier, write_float, write_lce
+from model_files import binary_conv, random_resnet20, small_classifier, write_float, write_lce
 
 from converters.runtimes import TFLiteProcess
-from edge_bench.local import bench, unique_names
+from edge_bench.local import bench, every_runtime, unique_names
 from edge_bench.schema import parse_bench
 from edge_bench.statistics import median_ratio_interval, summarize
 from irnet_keras.data.preprocessing import preprocess
@@ -59,9 +59,37 @@ def test_numbers_follow_from_the_samples(files: list[Path], seed: int) -> None:
     interval = median_ratio_interval(second.samples_ms, first.samples_ms, seed=seed)
     assert (second.ratio.low, second.ratio.high) == interval
     assert first.engine.startswith("LiteRT")
-    assert second.engine.startswith("LCE")
+    assert "lce_delegate" in second.engine
     assert (result.context.rounds, result.context.seed) == (4, seed)
-    assert any("LCE" in line for line in lines)
+    assert "lce-delegate" in result.context.versions
+    assert any("lce_delegate" in line for line in lines)
+
+
+def test_a_file_with_larq_operators_is_measured_in_every_runtime_others_once(
+    files: list[Path],
+) -> None:
+    both = every_runtime(files, ["delegate", "lce"])
+    assert both == (
+        [files[0], files[1], files[1]],
+        ["float32", "binary (delegate)", "binary (LCE)"],
+        ["delegate", "delegate", "lce"],
+    )
+    assert every_runtime(files, ["lce", "auto", "delegate"])[1] == [
+        "float32", "binary (LCE)", "binary (delegate)",
+    ]  # fmt: skip
+    for alone in (["auto"], ["lce"], ["delegate", "auto"]):
+        assert every_runtime(files, alone)[1:] == (["float32", "binary"], [alone[0]] * 2)
+    result = bench(both[0], names=both[1], runtimes=both[2], num_runs=30, warmup_runs=0)
+    assert [b.name for b in result.builds] == both[1]
+    engines = [b.engine for b in result.builds]
+    assert [e.split()[0] for e in engines] == ["LiteRT", "LiteRT", "LCE"]
+    assert ["lce_delegate" in e for e in engines] == [False, True, False]
+    assert result.builds[1].sha256 == result.builds[2].sha256
+
+
+def test_the_kernel_set_goes_to_the_delegate_only(files: list[Path]) -> None:
+    result = bench(files, kernel="scalar", num_runs=30, warmup_runs=0)
+    assert ["(scalar)" in b.engine for b in result.builds] == [False, True]
 
 
 def test_same_file_twice_gets_two_names(files: list[Path]) -> None:
@@ -78,6 +106,13 @@ def test_same_file_twice_gets_two_names(files: list[Path]) -> None:
         ({"warmup_runs": -1}, "warmup-runs must not be negative, got -1"),
         ({"rounds": 0}, "rounds must be at least 1, got 0"),
         ({"names": ["a", "a"]}, "2 files need as many different names"),
+        ({"runtimes": ["auto"]}, "2 files need as many runtimes, got 1"),
+        ({"runtimes": ["auto", "xla"]}, "runtime must be one of auto, delegate, lce, got 'xla'"),
+        ({"kernel": "mmx"}, "unknown kernel set 'mmx', accepted: auto, "),
+        (
+            {"kernel": "scalar", "runtimes": ["auto", "lce"]},
+            "kernel 'scalar': none of the files runs in the delegate",
+        ),
     ],
 )
 def test_bad_options_are_usage_errors(files: list[Path], options: dict, message: str) -> None:
@@ -105,6 +140,39 @@ def test_bench_and_report_commands(files: list[Path], tmp_path: Path) -> None:
     assert irnet("report", out, "-o", page).returncode == 0
     assert "43.21 %" in page.read_text()
     assert "binary / ok" in page.read_text()
+
+
+def test_bench_command_compares_runtimes(files: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "b.json"
+    answer = irnet(
+        "bench", *files, "--runtime", "delegate", "--runtime", "lce", "--kernel", "scalar",
+        "--num-runs", 30, "--warmup-runs", 0, "--json", out,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    result = parse_bench(json.loads(out.read_text()), "b.json")
+    assert [b.name for b in result.builds] == ["float32", "binary (delegate)", "binary (LCE)"]
+    assert "(scalar)" in result.builds[1].engine
+    assert result.builds[2].engine.startswith("LCE ")
+    assert "binary (LCE)" in answer.stdout
+
+
+@pytest.fixture(scope="module")
+def binary_classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_lce(random_resnet20(3), tmp_path_factory.mktemp("eval") / "resnet20.tflite")
+
+
+def test_eval_command_runs_in_the_chosen_runtime(binary_classifier: Path) -> None:
+    results = {}
+    for runtime in ("auto", "lce"):
+        answer = irnet(
+            "eval", binary_classifier, "--data", "sample", "--limit", 200,
+            "--runtime", runtime, "--json", "-",
+        )  # fmt: skip
+        assert answer.returncode == 0, answer.stderr
+        results[runtime] = json.loads(answer.stdout)
+    assert "lce_delegate" in results["auto"]["runtime"]
+    assert results["lce"]["runtime"].startswith("LCE ")
+    assert results["auto"]["accuracy"] == results["lce"]["accuracy"]
 
 
 def test_eval_command_matches_the_interpreter(files: list[Path]) -> None:
@@ -137,6 +205,16 @@ def test_bad_input_is_one_line_and_status_2(files: list[Path], tmp_path: Path) -
         (["eval", files[0], "--data", "mnist"], "--data must be one of"),
         (["eval", files[0], "--data", "sample", "--split", "train"], "only the split test"),
         (["eval", files[1], "--data", "sample"], "takes inputs of shape"),
+        (["bench", files[1], "--kernel", "mmx"], "lce_delegate: option kernel: unknown kernel"),
+        (["bench", files[0], "--kernel", "scalar"], "none of the files runs in the delegate"),
+        (["bench", files[1], "--runtime", "tpu"], "runtime must be one of auto, delegate, lce"),
+        (["eval", files[1], "--data", "sample", "--runtime", "tpu"], "runtime must be one of"),
+        (["eval", files[0], "--data", "sample", "--kernel", "scalar"], "runs in LiteRT alone"),
+        (
+            ["eval", files[1], "--data", "sample", "--runtime", "lce", "--kernel", "scalar"],
+            "is for the delegate, but the file runs in LCE's interpreter",
+        ),
+        (["verify", "resnet20-w1a1-cifar10", files[1], "--runtime", "tpu"], "runtime must be"),
     ]:
         answer = irnet(*arguments)
         assert answer.returncode == 2, arguments

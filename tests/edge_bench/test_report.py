@@ -9,6 +9,7 @@ from results import example
 
 from edge_bench.plots import accuracy_interval, accuracy_versus_size
 from edge_bench.report import kilobytes, render_report, write_report
+from edge_bench.schema import parse_bench
 from irnet_keras.errors import UsageError
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>$x^{'\"--&"
@@ -58,14 +59,17 @@ def test_html_in_names_notes_and_verification_is_inert() -> None:
 
 def test_every_build_and_number_is_in_the_report() -> None:
     result = example().with_accuracy({"w1a1": {"accuracy": 0.8123, "num_examples": 10000}})
-    text = Tags(render_report(result, notes=["A note."], verify={"w1a1": {"passed": True}})).text
+    verify = {"w1a1": {"passed": True, "values_compared": 12345, "oracle": None}}
+    text = Tags(render_report(result, notes=["A note."], verify=verify)).text
+    text = text.replace("\N{NO-BREAK SPACE}", " ")
     for build in result.builds:
         assert build.name in text
         assert f"{build.median_ms:.3f} ms" in text
         assert build.sha256 in text
     for expected in (
         "81.23 % ± 0.77", "(n = 10,000)", "2.00 (1.90 to 2.10)", "Cortex-A72", "A note.",
-        "w1a1 / passed", "yes", "performance", "2026-01-02 03:04:05", "not measured",
+        "w1a1 / passed", "yes", "w1a1 / values compared", "12,345", "performance",
+        "2026-01-02 03:04:05", "not measured",
     ):  # fmt: skip
         assert expected in text
 
@@ -76,6 +80,22 @@ def test_figures_follow_the_page_colours() -> None:
     assert "#010203" not in html
     assert "currentColor" in html
     assert accuracy_versus_size(example().builds) is None
+
+
+def test_one_file_in_two_runtimes_is_one_point_with_both_names() -> None:
+    names = ("float32", "1-bit", "1-bit (LCE)")
+    value = example(*names).model_dump(mode="json")
+    value["builds"][2]["size_bytes"] = value["builds"][1]["size_bytes"]
+    score = {"accuracy": 0.81, "num_examples": 1000}
+    result = parse_bench(value, "x").with_accuracy(dict.fromkeys(names, score))
+    figure = accuracy_versus_size(result.builds)
+    assert figure is not None
+    assert figure.count(">1-bit<") == figure.count(">1-bit (LCE)<") == 1
+    assert figure.count(">float32<") == 1
+    markers = len(re.findall(r'<use [^>]*style="[^"]*stroke: #', figure))
+    other = accuracy_versus_size(result.builds[:2])
+    assert other is not None
+    assert len(re.findall(r'<use [^>]*style="[^"]*stroke: #', other)) == markers
 
 
 def test_the_report_is_the_same_every_time() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -29,21 +30,30 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
 
 
 @pytest.mark.slow
-def test_results_hold_three_verified_scored_and_timed_builds(result):
+def test_results_hold_verified_scored_and_timed_builds(result):
     results = result[1]
     assert results["schema_id"] == "irnet.quickstart/1"
     builds = {build["name"]: build for build in results["bench"]["builds"]}
-    assert list(builds) == ["float32", "int8", "1-bit"]
+    assert list(builds) == ["float32", "int8", "1-bit", "1-bit (LCE)"]
+    assert list(results["verify"]) == ["float32", "int8", "1-bit"]
+    assert all(part["passed"] is True for part in results["verify"].values())
     for name, build in builds.items():
-        assert results["verify"][name]["passed"] is True
         assert results["accuracy"][name]["num_examples"] == 1000
         assert build["accuracy"] == results["accuracy"][name]["accuracy"]
         assert len(build["samples_ms"]) >= 30
         assert build["sha256"] == sha256_file(build["path"])
         assert build["peak_memory_bytes"] > 0
     assert results["verify"]["1-bit"]["binary_layers"] == 18
-    assert "LCE" in builds["1-bit"]["engine"]
-    assert "LiteRT" in builds["int8"]["engine"]
+    litert, ours = f"LiteRT {version('ai-edge-litert')}", f"lce_delegate {version('lce-delegate')}"
+    assert builds["int8"]["engine"] == f"{litert} + XNNPACK"
+    assert builds["1-bit"]["engine"].startswith(f"{litert} + {ours} (")
+    lce = f"LCE {version('larq-compute-engine')}, indirect BGEMM + XNNPACK"
+    assert builds["1-bit (LCE)"]["engine"] == lce
+    assert builds["1-bit (LCE)"]["sha256"] == builds["1-bit"]["sha256"]
+    oracle = results["verify"]["1-bit"]["oracle"]
+    assert (oracle["engine"], oracle["operators"]) == (lce, 54)
+    assert oracle["values_compared"] > 10_000_000
+    assert (oracle["values_differing"], oracle["not_compared"]) == (0, [])
     sizes = {name: build["size_bytes"] for name, build in builds.items()}
     assert sizes["1-bit"] < sizes["int8"] < sizes["float32"]
 
@@ -57,6 +67,12 @@ def test_shipped_weights_score_what_the_registry_says(result, build, network):
     stated = MODELS[network].test_accuracy
     deviation = (stated * (1 - stated) / 1000) ** 0.5  # of a sample of 1,000
     assert abs(result[1]["accuracy"][build]["accuracy"] - stated) <= 3 * deviation
+
+
+@pytest.mark.slow
+def test_the_delegate_scores_what_lce_scores(result):
+    accuracy = result[1]["accuracy"]
+    assert accuracy["1-bit"] == accuracy["1-bit (LCE)"]
 
 
 @pytest.mark.slow
