@@ -64,7 +64,7 @@ def tflite_accuracy(
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         processes = min(cores or 1, max(1, len(labels) // MIN_IMAGES_PER_PROCESS))
 
-    engine = engine_for(path, runtime)
+    engine = engine_for(path, runtime, kernel)
 
     def score(part: NDArray[np.int64]) -> tuple[int, str]:
         with TFLiteProcess(Path(path), engine=engine, kernel=kernel) as process:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from converters.graph import BCONV, BconvOptions, Graph, Op, read_graph
 from converters.graph.lce_ops import SAME
-from converters.runtimes.delegate import DELEGATE
+from converters.runtimes.delegate import AUTO_KERNEL, DELEGATE
 from converters.runtimes.interpreters import DEFAULT, INDIRECT, LCE, LITERT, MODES, REFERENCE
 from irnet_keras.errors import UsageError
 
@@ -20,25 +20,36 @@ def uses_lce(graph: Graph) -> bool:
     return any(op.name.startswith("Lce") for op in graph.ops)
 
 
-def engine_for(source: str | os.PathLike[str] | Graph, runtime: str = AUTO) -> str:
+def engine_for(
+    source: str | os.PathLike[str] | Graph, runtime: str = AUTO, kernel: str = AUTO_KERNEL
+) -> str:
     """Engine of a file for a runtime chosen by the user.
 
     Args:
         source: the file, or its graph.
         runtime: one of ``RUNTIMES``; ``"auto"`` is the delegate. Only files with Larq operators
             have the choice.
+        kernel: kernel set of the delegate.
 
     Returns:
         ``"delegate"``, ``"lce"`` or ``"litert"``.
 
     Raises:
-        UsageError: an unknown runtime, or a bad file.
+        UsageError: an unknown runtime, a bad file, or a kernel set for another engine than the
+            delegate.
     """
     checked_choice("runtime", runtime, RUNTIMES)
     graph = source if isinstance(source, Graph) else read_graph(source)
-    if not uses_lce(graph):
-        return LITERT
-    return LCE if runtime == LCE else DELEGATE
+    engine = (LCE if runtime == LCE else DELEGATE) if uses_lce(graph) else LITERT
+    checked_kernel(engine, kernel)
+    return engine
+
+
+def checked_kernel(engine: str, kernel: str) -> None:
+    """Raise :class:`UsageError` for a kernel set of the delegate where something else runs."""
+    if kernel != AUTO_KERNEL and engine != DELEGATE:
+        name = "LiteRT alone" if engine == LITERT else "LCE's interpreter"
+        raise UsageError(f"kernel {kernel!r} is for the delegate, but the file runs in {name}")
 
 
 def choose(graph: Graph, path: Path, engine: str, mode: str | None) -> tuple[str, tuple[str, ...]]:

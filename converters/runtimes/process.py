@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from converters.graph import read_graph
 from converters.runtimes.child import Child, RefusedError
-from converters.runtimes.delegate import AUTO_KERNEL, DELEGATE
+from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.interpreters import describe
-from converters.runtimes.modes import AUTO, choose
+from converters.runtimes.modes import AUTO, checked_kernel, choose
 from converters.runtimes.tensors import tensor_details
 from irnet_keras.errors import UsageError
 
@@ -77,8 +77,7 @@ class TFLiteProcess:
         self.inputs = tuple(tensor_details(graph, i, self.path) for i in graph.inputs)
         self.outputs = tuple(tensor_details(graph, i, self.path) for i in graph.outputs)
         self._engine, modes = choose(graph, self.path, engine, mode)
-        if kernel != AUTO_KERNEL and self._engine != DELEGATE:
-            raise UsageError(f"{self.path} does not run in the delegate: no kernel {kernel!r}")
+        checked_kernel(self._engine, kernel)
         self._kernel = kernel
         self._child, self.mode, loaded = self._open(modes, seed, timeout)
         self._memory: int | None = loaded["memory"]

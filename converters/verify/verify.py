@@ -68,7 +68,9 @@ def verify(
     if not len(images) or per_layer_images < 1:
         raise UsageError("verification needs at least one image")
     convs = binary_convs(model)
-    run = _Verification(model, graph, convs, limits or Limits(), engine_for(graph, runtime), kernel)
+    run = _Verification(
+        model, graph, convs, limits or Limits(), engine_for(graph, runtime, kernel), kernel
+    )
     run.check(images, np.random.default_rng(seed), per_layer_images)
     return VerifyReport(
         kind=run.kind,

@@ -183,7 +183,7 @@ def test_a_kernel_set_that_is_none_is_one_clear_line(
     with pytest.raises(UsageError, match="kernel must be 'auto' or the name of a kernel set"):
         TFLiteProcess(binary_resnet20, kernel="--")
     for path, options in [(float_file, {}), (binary_resnet20, {"engine": "lce"})]:
-        with pytest.raises(UsageError, match=r"does not run in the delegate: no kernel 'scalar'"):
+        with pytest.raises(UsageError, match=r"kernel 'scalar' is for the delegate, but the file"):
             TFLiteProcess(path, kernel="scalar", **options)
 
 
