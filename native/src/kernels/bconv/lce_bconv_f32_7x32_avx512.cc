@@ -15,12 +15,14 @@ LCE_INLINE void FloatTile(const BconvArgs& args, int32_t pixel, int32_t pixel_en
   const BconvTransform& t = args.transform;
   const int32_t first = block * avx512::kChannels;
   const auto clamp = [&y](float low_value, float high_value) {
+    // Of two equal values, and where one is no number, both instructions return their second
+    // operand: a NaN stays one, and -0.0 passes a bound of 0.
     const __m512 low = _mm512_set1_ps(low_value), high = _mm512_set1_ps(high_value);
 #pragma GCC unroll 7
     for (int i = 0; i < kPixels; ++i) {
 #pragma GCC unroll 2
       for (int j = 0; j < kVectors; ++j) {
-        y[i][j] = _mm512_min_ps(_mm512_max_ps(y[i][j], low), high);
+        y[i][j] = _mm512_min_ps(high, _mm512_max_ps(low, y[i][j]));
       }
     }
   };
