@@ -8,8 +8,9 @@
 namespace lce {
 namespace {
 
-// Offsets inside of an image are int32_t.
-constexpr int64_t kMaxElements = int64_t{1} << 31;
+// Of an image with its border: 2 GiB of words, which 32-bit systems can count, too. A filter
+// that reaches far past a small image would otherwise take any amount of memory.
+constexpr int64_t kMaxElements = int64_t{1} << 29;
 
 // floor(value / 2), saturated.
 int32_t HalfSaturated(int64_t value) {
@@ -240,7 +241,11 @@ bool BconvPlan::MakeOffsets(Error* error) {
   }
   scratch_bytes_ = buffer_bytes_;
   if (shape_.output == OutputKind::kBits && !can_write_bits()) {
-    scratch_bytes_ += static_cast<size_t>(pixels) * groups_ * DivideUp(group_out_, 32) * 4;
+    const int64_t group_bits = pixels * groups_ * DivideUp(group_out_, 32);
+    if (group_bits >= kMaxElements / 2) {
+      return error->Set("an image of %d x %d is too large", rows_.input, columns_.input);
+    }
+    scratch_bytes_ += static_cast<size_t>(group_bits) * 4;
   }
   if (!pixel_offset_.Reset(static_cast<size_t>(pixels)) ||
       !segment_offset_.Reset(shape_.segments) ||
