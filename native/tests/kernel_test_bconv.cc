@@ -40,7 +40,7 @@ struct Setup {
 
 Setup RandomSetup(const BconvKernel& kernel, Random* random) {
   Setup s;
-  const bool long_window = random->OneIn(25);  // counts beyond 16 bits, or just below
+  const bool long_window = random->OneIn(16);  // counts beyond 16 bits, or just below
   s.shape.out_channels = long_window ? random->Int(1, 9) : random->Int(1, 130);
   if (random->OneIn(3)) s.shape.out_channels = (s.shape.out_channels + 15) & ~15;
   s.shape.word_group = long_window ? 16 : random->Int(1, random->OneIn(2) ? 16 : 3);
@@ -126,6 +126,7 @@ float FusedReference(const BconvTransform& t, float y, float residual) {
 void RandomBounds(Random* random, float* lo, float* hi) {
   *lo = random->OneIn(4) ? -__builtin_inff() : random->OneIn(3) ? 0.0f : -random->Float(0, 9);
   *hi = random->OneIn(4) ? __builtin_inff() : random->OneIn(8) ? 0.0f : random->Float(0, 9);
+  if (random->OneIn(8)) *lo = -5.0f, *hi = -1.0f;
 }
 
 template <typename T>
@@ -133,6 +134,15 @@ void SetPixelBits(Buffer<T>* bits, size_t at, int32_t bit, bool value) {
   uint32_t word = (*bits)[at];
   word &= ~(1u << bit);
   (*bits)[at] = word | static_cast<uint32_t>(value) << bit;
+}
+
+// One of the two floats beside `x`, which is not 0.
+float NextTo(float x, Random* random) {
+  int32_t bits;
+  memcpy(&bits, &x, sizeof(bits));
+  bits += random->OneIn(2) ? 1 : -1;
+  memcpy(&x, &bits, sizeof(bits));
+  return x;
 }
 
 // Tables of one transform, each of exactly the size that kernel.h grants.
@@ -164,6 +174,7 @@ void FillTables(const Setup& s, int32_t class_count, int32_t stride, Tables* tab
     float m = random->Value(range, false), b = random->Value(100.0f, float_output);
     if (!float_output && (m > 1e38f || m < -1e38f)) b = 1.0f;  // no inf - inf
     if (ties) m = 0.5f * random->Int(-2, 2), b = 0.5f * random->Int(-s.shape.bits, s.shape.bits);
+    if (ties && random->OneIn(4)) m = 0.0f, b = NextTo(0.5f + random->Int(-130, 130), random);
     tables->multiplier[o] = used ? m : 0.0f;
     tables->bias[o] = used ? b : 0.0f;
   }
@@ -344,7 +355,7 @@ bool TestBconv(const BconvKernel& kernel, Random* random, Tally* tally) {
 
   const bool nibbles = kernel.input_form == InputForm::kNibbles;
   const int32_t group = nibbles ? shape.nibble_group : shape.word_group;
-  const int32_t kind = random->OneIn(4) ? random->Int(1, 2) : 0;
+  const int32_t kind = random->OneIn(s.taps > 100 ? 1 : 4) ? random->Int(1, 2) : 0;
   Buffer<uint32_t> words(static_cast<size_t>(s.positions) * shape.word_group,
                          random->Int(0, 15));
   FillWords(words.data(), s.positions, s, kind, random);
@@ -357,7 +368,7 @@ bool TestBconv(const BconvKernel& kernel, Random* random, Tally* tally) {
   }
   const size_t row = static_cast<size_t>(shape.segments) * shape.segment_words;
   Buffer<uint32_t> weights(shape.out_channels * row, random->Int(0, 3));
-  const int32_t weight_kind = kind == 0 ? 0 : random->Int(1, 2);
+  const int32_t weight_kind = kind == 0 ? 0 : random->OneIn(3) ? kind : 3 - kind;
   FillWords(weights.data(), shape.out_channels * shape.segments * s.taps, s, weight_kind, random);
 
   const size_t packed_bytes = kernel.packed_bytes(&shape);
