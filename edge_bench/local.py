@@ -64,10 +64,7 @@ def bench(
     """
     if not paths:
         raise UsageError("no files to benchmark")
-    if num_runs < MIN_SAMPLES:
-        raise UsageError(f"num-runs must be at least {MIN_SAMPLES}, got {num_runs}")
-    if warmup_runs < 0:
-        raise UsageError(f"warmup-runs must not be negative, got {warmup_runs}")
+    check_counts(num_runs, warmup_runs)
     if rounds < 1:
         raise UsageError(f"rounds must be at least 1, got {rounds}")
     files = [Path(path) for path in paths]
@@ -126,6 +123,14 @@ def bench(
         timed=TIMED,
     )
     return BenchResult(context=context, builds=builds)
+
+
+def check_counts(num_runs: int, warmup_runs: int) -> None:
+    """Raise :class:`UsageError` for numbers of runs that :func:`bench` does not take."""
+    if num_runs < MIN_SAMPLES:
+        raise UsageError(f"num-runs must be at least {MIN_SAMPLES}, got {num_runs}")
+    if warmup_runs < 0:
+        raise UsageError(f"warmup-runs must not be negative, got {warmup_runs}")
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:

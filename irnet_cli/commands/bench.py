@@ -25,8 +25,9 @@ def bench(
     """Time .tflite files against each other on this machine."""
     check_writable(json_file)
     from edge_bench.local import bench as run
-    from edge_bench.local import every_runtime
+    from edge_bench.local import check_counts, every_runtime
 
+    check_counts(num_runs, warmup_runs)  # before any file is read
     paths, names, runtimes = every_runtime(files, runtime or ["auto"])
     result = run(
         paths,

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from model_files import binary_conv, write_lce
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,8 +38,11 @@ def test_links_between_documents_lead_somewhere():
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_readme_python_example_runs():
+def test_readme_python_examples_run(tmp_path):
     text = (ROOT / "README.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    code = code.replace('model.save("my_network")', "assert model.output_shape == (None, 10)")
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert sum("my_network" in code for code in examples) == 1
+    write_lce(binary_conv(), tmp_path / "mine.tflite")
+    for code in examples:
+        code = code.replace('model.save("my_network")', "assert model.output_shape == (None, 10)")
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=tmp_path)
