@@ -1,0 +1,253 @@
+// Files that no converter writes: every one is refused with a text that says why, or still means
+// something. The buffers of the host end where they should, so that the address sanitizer sees
+// what a refusal comes too late for.
+#include "harness.h"
+#include "random_model.h"
+#include "runner.h"
+
+namespace lce {
+namespace testing {
+namespace {
+
+// input -> LceBconv2d -> what the caller adds at kConvOutput, [1, 4, 4, 64].
+Model ConvStart() {
+  Random random(1);
+  ConvCase c;
+  c.height = c.width = 4;
+  c.channels = c.out = 64;
+  c.kernel = 1;
+  Model model = ConvModel(c, &random);
+  model.outputs.clear();
+  return model;
+}
+
+int AddFloatPool(Model* model, int input, Dims output) {
+  const int result = model->Add(tfl::kFloat32, std::move(output));
+  model->AddBuiltin(tfl::kMaxPool2d, {input}, {result},
+                    tfl::PoolParams{tfl::kPaddingValid, 2, 2, 2, 2, tfl::kActNone});
+  return result;
+}
+
+int AddQuantize(Model* model, int input) {
+  const int result = model->AddPacked(Dims(model->tensors[input].dims));
+  model->AddNode("LceQuantize", {input}, result, {});
+  return result;
+}
+
+bool Runs(const Model& model) {
+  const TestDelegate delegate;
+  Host host(model);
+  LCE_CHECK(Ready(delegate, &host), "%s", host.errors.c_str());
+  LCE_CHECK_RUNS(model, Random(1), host);
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Neighbours.
+
+bool TestUserWithManyInputs(Random*) {
+  Model model = ConvStart();
+  const int filler = model.AddConstant(tfl::kFloat32, {1}, std::vector<float>{1});
+  const int result = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+  model.AddBuiltin(kCopy, {kConvOutput, filler, filler, filler, filler, filler}, {result}, 0);
+  model.outputs = {result};
+  return Runs(model);
+}
+
+bool TestUserWithTwoOutputs(Random*) {
+  Model model = ConvStart();
+  const int first = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+  const int second = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+  model.AddBuiltin(kCopy, {kConvOutput}, {first, second}, 0);
+  model.outputs = {first, second};
+  return Runs(model);
+}
+
+bool TestUserBehindClampWithTwoOutputs(Random*) {
+  Model model = ConvStart();
+  const int clamped = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+  const int first = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+  const int second = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+  model.AddBuiltin(tfl::kRelu, {kConvOutput}, {clamped}, 0);
+  model.AddBuiltin(kCopy, {clamped}, {first, second}, 0);
+  model.outputs = {first, second};
+  return Runs(model);
+}
+
+// CONV_2D and others add tensors while they prepare, after the delegate counted them.
+bool TestTensorsAddedLater(Random*) {
+  Model model = ConvStart();
+  const int pooled = AddFloatPool(&model, kConvOutput, {1, 2, 2, 64});
+  model.outputs = {AddQuantize(&model, pooled)};
+  for (const int added : {1, 2, 100}) {
+    const TestDelegate delegate;
+    Host host(model);
+    host.tensors_to_add = added;
+    LCE_CHECK(Ready(delegate, &host), "%s", host.errors.c_str());
+    LCE_CHECK_RUNS(model, Random(1), host);
+  }
+  return true;
+}
+
+bool TestOutputThatIsNoTensor(Random*) {
+  for (const int bad : {-1, 1000}) {
+    Model model = ConvStart();
+    model.nodes[0].outputs = {bad};
+    if (!Refused(model, "LceBconv2d")) return false;
+    Model quantize;
+    quantize.inputs = {quantize.Add(tfl::kFloat32, {1, 2, 2, 3})};
+    quantize.AddNode("LceQuantize", {0}, bad, {});
+    if (!Refused(quantize, "LceQuantize")) return false;
+    Model builtin = ConvStart();
+    builtin.AddBuiltin(tfl::kRelu, {kConvOutput}, {bad}, 0);
+    builtin.outputs = {kConvOutput};
+    const TestDelegate delegate;
+    Host host(builtin);
+    host.inert_builtins = true;
+    LCE_CHECK(Ready(delegate, &host), "%s", host.errors.c_str());
+  }
+  return true;
+}
+
+bool TestInputThatIsNoTensor(Random*) {
+  for (const int bad : {-1, -2, 1000}) {
+    Model model = ConvStart();
+    model.nodes[0].inputs[0] = bad;
+    if (!Refused(model, "LceBconv2d")) return false;
+    for (const int place : {1, 2, 3}) {
+      model = ConvStart();
+      model.nodes[0].inputs[static_cast<size_t>(place)] = bad;
+      if (!Refused(model, "LceBconv2d")) return false;
+    }
+    Model quantize;
+    quantize.inputs = {quantize.Add(tfl::kFloat32, {1, 2, 2, 3})};
+    quantize.AddNode("LceQuantize", {bad}, quantize.AddPacked({1, 2, 2, 3}), {});
+    if (!Refused(quantize, "LceQuantize")) return false;
+  }
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Types and shapes behind merged operators.
+
+bool TestTypeOfMergedQuantize(Random*) {
+  for (const int type : {int{tfl::kInt8}, int{tfl::kBool}, int{tfl::kFloat32}}) {
+    Model merged = ConvStart();
+    const int bits = AddQuantize(&merged, kConvOutput);
+    merged.tensors[bits].type = type;
+    merged.outputs = {bits};
+    if (!Refused(merged, "LceQuantize")) return false;
+    merged.outputs = {bits, kConvOutput};  // written beside the floats
+    if (!Refused(merged, "LceQuantize")) return false;
+    Model pooled = ConvStart();
+    const int last = AddQuantize(&pooled, AddFloatPool(&pooled, kConvOutput, {1, 2, 2, 64}));
+    pooled.tensors[last].type = type;
+    pooled.outputs = {last};
+    if (!Refused(pooled, "LceQuantize")) return false;
+  }
+  return true;
+}
+
+// The pool's output claims fewer channels than it has; the constant has as many as it claims.
+bool TestChannelsBehindPool(Random*) {
+  Model model = ConvStart();
+  const int pooled = AddFloatPool(&model, kConvOutput, {1, 2, 2, 2});
+  const int constant = model.AddConstant(tfl::kFloat32, {2}, std::vector<float>{1, 2});
+  const int scaled = model.Add(tfl::kFloat32, {1, 2, 2, 2});
+  model.AddBuiltin(tfl::kMul, {pooled, constant}, {scaled}, tfl::ActivationParams{0});
+  model.outputs = {AddQuantize(&model, scaled)};
+  return Refused(model, "MAX_POOL_2D") && Refused(model, "", {}, Subsets::kOnePerNode);
+}
+
+bool TestMisalignedConstantOfMergedOperator(Random*) {
+  for (const int code : {int{tfl::kMul}, int{tfl::kAdd}}) {
+    for (const int misalignment : {1, 2, 3}) {
+      Model model = ConvStart();
+      const int constant =
+          model.AddConstant(tfl::kFloat32, {64}, std::vector<float>(64, 0.5f));
+      model.tensors[constant].misalignment = misalignment;
+      const int scaled = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+      model.AddBuiltin(code, {kConvOutput, constant}, {scaled}, tfl::ActivationParams{0});
+      model.outputs = {AddQuantize(&model, scaled)};
+      const TestDelegate delegate;
+      Host host(model);
+      host.inert_builtins = true;  // not merged: the operator is the host's
+      LCE_CHECK(Ready(delegate, &host), "%s", host.errors.c_str());
+      FillInputs(model, Random(1), false, &host);
+      LCE_CHECK(host.Invoke(), "%s", host.errors.c_str());
+    }
+  }
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Graphs that are no graphs.
+
+bool TestTwoWritersOfOneTensor(Random*) {
+  Model model;
+  const int large = model.Add(tfl::kFloat32, {1, 8, 8, 64});
+  const int small = model.Add(tfl::kFloat32, {1, 2, 2, 64});
+  const int bits = model.AddPacked({1, 2, 2, 64});
+  const int values = model.Add(tfl::kFloat32, {1, 2, 2, 64});
+  model.AddNode("LceQuantize", {large}, bits, {});
+  model.AddNode("LceQuantize", {small}, bits, {});
+  model.AddNode("LceDequantize", {bits}, values, {});
+  model.inputs = {large, small};
+  model.outputs = {values};
+  if (!Refused(model, "tensor 2 is written by two operators")) return false;
+  model.outputs = {values, bits};
+  return Refused(model, "tensor 2 is written by two operators", {}, Subsets::kAllInOne);
+}
+
+bool TestReaderBeforeWriter(Random*) {
+  Model model;
+  const int input = model.Add(tfl::kFloat32, {4, 8, 8, 64});
+  const int bits = model.AddPacked({4, 8, 8, 64});
+  const int values = model.Add(tfl::kFloat32, {4, 8, 8, 64});
+  model.AddNode("LceDequantize", {bits}, values, {});
+  model.AddNode("LceQuantize", {input}, bits, {});
+  model.inputs = {input};
+  model.outputs = {values};
+  if (!Refused(model, "LceDequantize", {}, Subsets::kAllInOne)) return false;
+  const TestDelegate delegate;  // TensorFlow Lite brings them into order
+  Host host(model);
+  LCE_CHECK(Ready(delegate, &host), "%s", host.errors.c_str());
+  FillInputs(model, Random(1), false, &host);
+  LCE_CHECK(host.Invoke(), "%s", host.errors.c_str());
+  return true;
+}
+
+bool TestOperatorThatReadsItsOutput(Random*) {
+  Random random(1);
+  ConvCase c;
+  c.channels = c.out = 32;
+  c.output = tfl::kInt32;
+  c.options.padding = 0;
+  Model model = ConvModel(c, &random);
+  model.nodes[0].outputs = {kConvInput};
+  model.outputs = {kConvInput};
+  return Refused(model, "LceBconv2d", {}, Subsets::kAllInOne);
+}
+
+const Test kTests[] = {
+    {"user_with_many_inputs", TestUserWithManyInputs, 1},
+    {"user_with_two_outputs", TestUserWithTwoOutputs, 1},
+    {"user_behind_clamp_with_two_outputs", TestUserBehindClampWithTwoOutputs, 1},
+    {"tensors_added_later", TestTensorsAddedLater, 1},
+    {"output_that_is_no_tensor", TestOutputThatIsNoTensor, 1},
+    {"input_that_is_no_tensor", TestInputThatIsNoTensor, 1},
+    {"type_of_merged_quantize", TestTypeOfMergedQuantize, 1},
+    {"channels_behind_pool", TestChannelsBehindPool, 1},
+    {"misaligned_constant_of_merged_operator", TestMisalignedConstantOfMergedOperator, 1},
+    {"two_writers_of_one_tensor", TestTwoWritersOfOneTensor, 1},
+    {"reader_before_writer", TestReaderBeforeWriter, 1},
+    {"operator_that_reads_its_output", TestOperatorThatReadsItsOutput, 1},
+};
+
+}  // namespace
+}  // namespace testing
+}  // namespace lce
+
+int main(int argc, char** argv) {
+  return lce::testing::RunTests(argc, argv, lce::testing::kTests);
+}
