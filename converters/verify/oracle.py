@@ -19,11 +19,9 @@ from converters.runtimes import TFLiteProcess
 from converters.runtimes.interpreters import LCE
 from converters.verify.part import Part, binary_ops, part_file, parts
 from converters.verify.report import OracleLayer, OracleReport
-from converters.verify.running import Runner, Values, opened
+from converters.verify.running import BATCH, Runner, Values, opened
 from irnet_keras.data.preprocessing import Inputs
 from irnet_keras.errors import CheckFailed, UsageError
-
-BATCH = 50  # images at a time: bounds memory
 
 
 class _LceError(Exception):

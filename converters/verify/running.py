@@ -12,6 +12,7 @@ from converters.graph import Graph, with_outputs
 from converters.runtimes import TFLiteProcess
 from irnet_keras.data.preprocessing import Inputs
 
+BATCH = 50  # images at a time: bounds the memory of the recorded activations
 Values = dict[int, NDArray[Any]]  # by tensor index, batch first
 
 

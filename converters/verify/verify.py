@@ -20,12 +20,10 @@ from converters.verify.oracle import compare_with_lce, oracle_reasons
 from converters.verify.outputs import compare_outputs, output_reasons
 from converters.verify.own_values import OwnValue
 from converters.verify.report import FlipReport, Kind, LayerReport, Limits, VerifyReport
-from converters.verify.running import runner
+from converters.verify.running import BATCH, runner
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.errors import UsageError
-
-BATCH = 50  # images at a time: bounds the memory of the recorded activations
 
 
 def verify(

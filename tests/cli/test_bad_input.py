@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from model_files import binary_conv, write_lce
 
 from irnet_keras.recipes import get_recipe
 
@@ -114,6 +115,18 @@ def test_one_line_and_status_two(tmp, command, message):
     after = contents(tmp)
     assert {k: after.get(k) for k in before} == before
     assert not [k for k in after if k.endswith((".tflite", ".html", ".json")) and k not in before]
+
+
+def test_a_delegate_that_is_missing_is_one_line_and_status_two(tmp):
+    file = write_lce(binary_conv(), tmp / "binary.tflite")
+    for command in (["bench", file], ["bench", file, "--runtime", "delegate"]):
+        out = irnet(*map(str, command), LCE_DELEGATE_LIBRARY=str(tmp / "none.so"))
+        assert out.returncode == 2
+        assert out.stderr.splitlines() == [
+            "irnet: error: lce_delegate: LCE_DELEGATE_LIBRARY must be the path of "
+            f"liblce_delegate.so, got '{tmp}/none.so': no such file; or choose the runtime lce"
+        ]
+        assert out.stdout == ""
 
 
 def test_keras_3_is_refused_in_one_line():

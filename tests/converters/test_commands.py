@@ -56,6 +56,17 @@ def test_convert_then_verify(irnet: Irnet, tmp_path: Path) -> None:
     report = json.loads(report_file.read_text())
     assert report["passed"] is True
     assert report["num_images"] == 20
+    assert "lce_delegate" in report["runtime"]
+    assert f"ran in {report['runtime']}" in verified.out.splitlines()
+    assert report["oracle"]["engines"][0].startswith("LCE ")
+    values = f"{report['oracle']['num_values']:,} values, all bits equal"
+    assert f"54 operators on 4 images, their ends on 20; {values}" in verified.out
+
+    options = ("--untrained", "--images", "4", "--runtime", "lce")
+    in_lce = irnet("verify", MODEL, file, *options)
+    assert in_lce.status == 0, in_lce.err
+    assert "ran in LCE " in in_lce.out
+    assert "compared with" not in in_lce.out
 
     checked = irnet("verify-file", file)
     assert checked.status == 0
@@ -91,6 +102,7 @@ def test_a_file_of_another_model_fails_with_status_1(irnet: Irnet, tmp_path: Pat
         (["verify", MODEL, "missing.tflite", "--untrained"], "No such file"),
         (["verify", MODEL, "short.tflite", "--untrained"], "no TFL3 identifier"),
         (["verify", MODEL, "short.tflite", "--data", "imagenet"], "got 'imagenet'"),
+        (["verify", MODEL, "short.tflite", "--runtime", "gpu"], "auto, delegate, lce, got 'gpu'"),
         (["verify-file", "short.tflite"], "no TFL3 identifier"),
         (["verify-file", "."], "directory"),
     ],
