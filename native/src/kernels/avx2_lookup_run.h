@@ -203,7 +203,7 @@ static int32_t LookupNext(const BconvArgs* args, const LookupWindow* window, int
   return 1;
 }
 
-// Calls store(args, sums, pixel, block) for every pixel.
+// Calls store(args, sums, pixel, pixels, block) for every tile.
 template <typename Store>
 LCE_INLINE void LookupRun(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end,
                           int32_t block_begin, int32_t block_end, Store store) {
@@ -220,7 +220,7 @@ LCE_INLINE void LookupRun(const BconvArgs* args, int32_t pixel_begin, int32_t pi
     for (int32_t pixel = pixel_begin; pixel < pixel_end;) {
       LookupSums sums;
       const int32_t pixels = next(args, &window, pixel, pixel_end - pixel, weights, &sums);
-      for (int32_t i = 0; i < pixels; ++i) store(args, sums.sum[i], pixel + i, block);
+      store(args, &sums, pixel, pixels, block);
       pixel += pixels;
     }
   }

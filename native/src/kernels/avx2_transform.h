@@ -36,16 +36,19 @@ LCE_INLINE __m256 MultiplyAdd(const BconvTransform* t, __m256i x, int32_t o) {
   return _mm256_add_ps(product, _mm256_loadu_ps(t->bias + o));
 }
 
+// The integer part of the transform where it is not `simple`; `add` may be null.
+LCE_INLINE __m256i Correct(const BconvTransform* t, __m256i x, const int32_t* add) {
+  x = _mm256_add_epi32(_mm256_slli_epi32(x, 1), _mm256_set1_epi32(t->offset));
+  if (add) x = _mm256_add_epi32(x, LoadInts(add));
+  x = _mm256_max_epi32(x, _mm256_set1_epi32(t->clamp_min));
+  return _mm256_min_epi32(x, _mm256_set1_epi32(t->clamp_max));
+}
+
 // y of channels o .. o + 7 before the fused steps; `sums` are those of channel o and on.
 LCE_INLINE __m256 Affine(const BconvTransform* t, const uint16_t* sums, int32_t o,
                          PixelClass row) {
   __m256i x = LoadSums(sums);
-  if (!t->simple) {
-    x = _mm256_add_epi32(_mm256_slli_epi32(x, 1), _mm256_set1_epi32(t->offset));
-    if (row.add) x = _mm256_add_epi32(x, LoadInts(row.add + o));
-    x = _mm256_max_epi32(x, _mm256_set1_epi32(t->clamp_min));
-    x = _mm256_min_epi32(x, _mm256_set1_epi32(t->clamp_max));
-  }
+  if (!t->simple) x = Correct(t, x, row.add ? row.add + o : nullptr);
   __m256 y = MultiplyAdd(t, x, o);
   if (row.add_float) y = _mm256_add_ps(y, _mm256_loadu_ps(row.add_float + o));
   return y;

@@ -13,22 +13,30 @@ void Pack(const BconvShape* shape, const uint32_t* weights, void* packed) {
   LookupPack(shape, weights, packed);
 }
 
-void Store(const BconvArgs* args, const uint16_t* sums, int32_t pixel, int32_t block) {
+LCE_INLINE uint32_t Word(const uint16_t* sums, const int32_t* threshold) {
+  uint32_t word = 0;
+  Repeat<4>(LCE_LAMBDA(i) {
+    const __m256i above =
+        _mm256_cmpgt_epi32(LoadSums(sums + 8 * i), LoadInts(threshold + 8 * i));
+    word |= static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(above))) << (8 * i);
+  });
+  return word;
+}
+
+void Store(const BconvArgs* args, const LookupSums* sums, int32_t pixel, int32_t pixels,
+           int32_t block) {
   const BconvTransform* t = &args->transform;
   const int32_t first = block * kLookupBlock;
-  const size_t row = t->pixel_class ? t->pixel_class[pixel] : 0;
-  const int32_t* threshold = t->threshold + row * t->class_stride + first;
-  uint32_t* output = static_cast<uint32_t*>(args->output) +
-                     static_cast<size_t>(pixel) * args->out_stride + first / 32;
-  for (int32_t c = 0; c < kLookupBlock && first + c < args->out_channels; c += 32) {
-    uint32_t word = t->invert ? t->invert[(first + c) / 32] : 0;
-#pragma GCC unroll 4
-    for (int32_t i = 0; i < 32; i += 8) {
-      const __m256i above =
-          _mm256_cmpgt_epi32(LoadSums(sums + c + i), LoadInts(threshold + c + i));
-      word ^= static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(above))) << i;
+  const int32_t count = MinInt(kLookupBlock, args->out_channels - first);
+  for (int32_t i = 0; i < pixels; ++i, ++pixel) {
+    const size_t row = t->pixel_class ? t->pixel_class[pixel] : 0;
+    const int32_t* threshold = t->threshold + row * t->class_stride + first;
+    uint32_t* output = static_cast<uint32_t*>(args->output) +
+                       static_cast<size_t>(pixel) * args->out_stride + first / 32;
+    for (int32_t c = 0; c < count; c += 32) {
+      const uint32_t invert = t->invert ? t->invert[(first + c) / 32] : 0;
+      output[c / 32] = Word(sums->sum[i] + c, threshold + c) ^ invert;
     }
-    output[c / 32] = word;
   }
 }
 

@@ -18,70 +18,108 @@ bool IsPlain(const BconvTransform* t) {
          !t->bits;
 }
 
-LCE_INLINE void StorePlain(const BconvArgs* args, const uint16_t* sums, int32_t pixel,
-                           int32_t block) {
+void StorePlain(const BconvArgs* args, const LookupSums* sums, int32_t pixel, int32_t pixels,
+                int32_t block) {
   const BconvTransform* t = &args->transform;
   const int32_t first = block * kLookupBlock;
   const int32_t count = MinInt(kLookupBlock, args->out_channels - first);
   float* output = static_cast<float*>(args->output) +
                   static_cast<size_t>(pixel) * args->out_stride + first;
-  int32_t c = 0;
-  for (; c + 8 <= count; c += 8) {
-    _mm256_storeu_ps(output + c, MultiplyAdd(t, LoadSums(sums + c), first + c));
-  }
-  if (c < count) StorePart(output + c, MultiplyAdd(t, LoadSums(sums + c), first + c), count - c);
-}
-
-LCE_INLINE __m256 Fuse(const BconvTransform* t, __m256 y, const float* residual, int32_t count) {
-  if (t->pre_clamp) y = ClampLanes(y, _mm256_set1_ps(t->pre_min), _mm256_set1_ps(t->pre_max));
-  if (residual) {
-    const __m256 other = count >= 8 ? _mm256_loadu_ps(residual) : LoadPart(residual, count);
-    y = _mm256_add_ps(y, other);
-  }
-  if (t->post_clamp) y = ClampLanes(y, _mm256_set1_ps(t->post_min), _mm256_set1_ps(t->post_max));
-  return y;
-}
-
-LCE_INLINE void StoreFused(const BconvArgs* args, const uint16_t* sums, int32_t pixel,
-                           int32_t block) {
-  const BconvTransform* t = &args->transform;
-  const PixelClass row = FindClass(t, pixel);
-  const int32_t first = block * kLookupBlock;
-  const size_t at = static_cast<size_t>(pixel) * args->out_stride + first;
-  float* output = args->output ? static_cast<float*>(args->output) + at : nullptr;
-  const float* residual = t->residual ? t->residual + at : nullptr;
-  uint32_t* bits = nullptr;
-  if (t->bits) bits = t->bits + static_cast<size_t>(pixel) * t->bits_stride + first / 32;
-  const int32_t count = MinInt(kLookupBlock, args->out_channels - first);
-  for (int32_t word = 0; word < count; word += 32) {
-    uint32_t signs = 0;
-    for (int32_t c = word; c < word + 32 && c < count; c += 8) {
-      const __m256 affine = Affine(t, sums + c, first + c, row);
-      const __m256 y = Fuse(t, affine, residual ? residual + c : nullptr, count - c);
-      if (output) {
-        if (c + 8 <= count) {
-          _mm256_storeu_ps(output + c, y);
-        } else {
-          StorePart(output + c, y, count - c);
-        }
-      }
-      signs |= SignBits(y) << (c - word);
+  for (int32_t i = 0; i < pixels; ++i, output += args->out_stride) {
+    const uint16_t* sum = sums->sum[i];
+    int32_t c = 0;
+    for (; c + 8 <= count; c += 8) {
+      _mm256_storeu_ps(output + c, MultiplyAdd(t, LoadSums(sum + c), first + c));
     }
-    if (bits) bits[word / 32] = signs & LowBits(count - word);
+    if (c < count) StorePart(output + c, MultiplyAdd(t, LoadSums(sum + c), first + c), count - c);
+  }
+}
+
+// Bounds of the fused clamps; infinite ones change nothing, not even NaN or -0.0.
+struct Bounds {
+  __m256 pre_lo, pre_hi, post_lo, post_hi;
+};
+
+LCE_INLINE Bounds MakeBounds(const BconvTransform* t) {
+  const float inf = __builtin_inff();
+  return Bounds{_mm256_set1_ps(t->pre_clamp ? t->pre_min : -inf),
+                _mm256_set1_ps(t->pre_clamp ? t->pre_max : inf),
+                _mm256_set1_ps(t->post_clamp ? t->post_min : -inf),
+                _mm256_set1_ps(t->post_clamp ? t->post_max : inf)};
+}
+
+// One word of channels of one pixel: pointers are to channel `first`.
+struct Row {
+  const uint16_t* sums;
+  const float* multiplier;
+  const float* bias;
+  const int32_t* class_add;      // or null
+  const float* class_add_float;  // or null
+  const float* residual;         // or null
+  float* output;                 // or null
+};
+
+template <bool kSimple, bool kWhole>
+LCE_INLINE uint32_t FuseEight(const BconvTransform* t, const Row& row, const Bounds& bounds,
+                              int32_t c, int32_t count) {
+  __m256i x = LoadSums(row.sums + c);
+  if (!kSimple) x = Correct(t, x, row.class_add ? row.class_add + c : nullptr);
+  __m256 y = _mm256_mul_ps(_mm256_cvtepi32_ps(x), _mm256_loadu_ps(row.multiplier + c));
+  y = _mm256_add_ps(y, _mm256_loadu_ps(row.bias + c));
+  if (row.class_add_float) y = _mm256_add_ps(y, _mm256_loadu_ps(row.class_add_float + c));
+  y = ClampLanes(y, bounds.pre_lo, bounds.pre_hi);
+  if (row.residual) {
+    const float* residual = row.residual + c;
+    y = _mm256_add_ps(y, kWhole ? _mm256_loadu_ps(residual) : LoadPart(residual, count - c));
+  }
+  y = ClampLanes(y, bounds.post_lo, bounds.post_hi);
+  if (row.output && kWhole) _mm256_storeu_ps(row.output + c, y);
+  if (row.output && !kWhole) StorePart(row.output + c, y, count - c);
+  return SignBits(y) << c;
+}
+
+// Signs of `count` <= 32 channels.
+template <bool kSimple>
+LCE_INLINE uint32_t FuseWord(const BconvTransform* t, const Row& row, const Bounds& bounds,
+                             int32_t count) {
+  uint32_t signs = 0;
+  int32_t c = 0;
+  for (; c + 8 <= count; c += 8) signs |= FuseEight<kSimple, true>(t, row, bounds, c, count);
+  if (c < count) signs |= FuseEight<kSimple, false>(t, row, bounds, c, count);
+  return signs & LowBits(count);
+}
+
+template <bool kSimple>
+void StoreFused(const BconvArgs* args, const LookupSums* sums, int32_t pixel, int32_t pixels,
+                int32_t block) {
+  const BconvTransform* t = &args->transform;
+  const Bounds bounds = MakeBounds(t);
+  const int32_t begin = block * kLookupBlock;
+  const int32_t end = MinInt(begin + kLookupBlock, args->out_channels);
+  for (int32_t i = 0; i < pixels; ++i, ++pixel) {
+    const PixelClass number = FindClass(t, pixel);
+    const size_t at = static_cast<size_t>(pixel) * args->out_stride;
+    for (int32_t first = begin; first < end; first += 32) {
+      Row row;
+      row.sums = sums->sum[i] + first - begin;
+      row.multiplier = t->multiplier + first;
+      row.bias = t->bias + first;
+      row.class_add = number.add ? number.add + first : nullptr;
+      row.class_add_float = number.add_float ? number.add_float + first : nullptr;
+      row.residual = t->residual ? t->residual + at + first : nullptr;
+      row.output = args->output ? static_cast<float*>(args->output) + at + first : nullptr;
+      const uint32_t signs = FuseWord<kSimple>(t, row, bounds, MinInt(end - first, 32));
+      if (t->bits) t->bits[static_cast<size_t>(pixel) * t->bits_stride + first / 32] = signs;
+    }
   }
 }
 
 void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end, int32_t block_begin,
          int32_t block_end) {
-  const bool plain = IsPlain(&args->transform);
   LookupRun(args, pixel_begin, pixel_end, block_begin, block_end,
-            [plain](const BconvArgs* a, const uint16_t* sums, int32_t pixel, int32_t block) {
-              if (plain) {
-                StorePlain(a, sums, pixel, block);
-              } else {
-                StoreFused(a, sums, pixel, block);
-              }
-            });
+            IsPlain(&args->transform)  ? StorePlain
+            : args->transform.simple ? StoreFused<true>
+                                     : StoreFused<false>);
 }
 
 }  // namespace

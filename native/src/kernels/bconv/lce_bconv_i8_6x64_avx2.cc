@@ -13,25 +13,37 @@ void Pack(const BconvShape* shape, const uint32_t* weights, void* packed) {
   LookupPack(shape, weights, packed);
 }
 
-void Store(const BconvArgs* args, const uint16_t* sums, int32_t pixel, int32_t block) {
+// Channels o and on, kVectors * 8 of them.
+template <int kVectors>
+LCE_INLINE __m256i Bytes(const BconvTransform* t, const uint16_t* sums, int32_t o,
+                         PixelClass row) {
+  __m256i y[4] = {};
+  Repeat<kVectors>(LCE_LAMBDA(i) {
+    y[i] = RoundToInt(Affine(t, sums + 8 * i, o + 8 * i, row));
+  });
+  // Packing works in halves of a register and leaves groups of four channels in the order
+  // 0 8 16 24 4 12 20 28.
+  const __m256i bytes =
+      _mm256_packs_epi16(_mm256_packs_epi32(y[0], y[1]), _mm256_packs_epi32(y[2], y[3]));
+  return _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+void Store(const BconvArgs* args, const LookupSums* sums, int32_t pixel, int32_t pixels,
+           int32_t block) {
   const BconvTransform* t = &args->transform;
-  const PixelClass row = FindClass(t, pixel);
   const int32_t first = block * kLookupBlock;
   const int32_t count = MinInt(kLookupBlock, args->out_channels - first);
-  int8_t* output = static_cast<int8_t*>(args->output) +
-                   static_cast<size_t>(pixel) * args->out_stride + first;
-  for (int32_t c = 0; c < count; c += 32) {
-    __m256i y[4];
-#pragma GCC unroll 4
-    for (int32_t i = 0; i < 4; ++i) {
-      y[i] = RoundToInt(Affine(t, sums + c + 8 * i, first + c + 8 * i, row));
+  for (int32_t i = 0; i < pixels; ++i, ++pixel) {
+    const PixelClass row = FindClass(t, pixel);
+    int8_t* output = static_cast<int8_t*>(args->output) +
+                     static_cast<size_t>(pixel) * args->out_stride + first;
+    int32_t c = 0;
+    for (; count - c > 16; c += 32) {
+      StoreBytes(output + c, Bytes<4>(t, sums->sum[i] + c, first + c, row), count - c);
     }
-    // Packing works in halves of a register and leaves groups of four channels in the order
-    // 0 8 16 24 4 12 20 28.
-    const __m256i bytes =
-        _mm256_packs_epi16(_mm256_packs_epi32(y[0], y[1]), _mm256_packs_epi32(y[2], y[3]));
-    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    StoreBytes(output + c, _mm256_permutevar8x32_epi32(bytes, order), count - c);
+    if (c < count) {
+      StoreBytes(output + c, Bytes<2>(t, sums->sum[i] + c, first + c, row), count - c);
+    }
   }
 }
 
