@@ -10,7 +10,7 @@ namespace lce {
 namespace testing {
 namespace {
 
-constexpr int kUnused = 0, kArena = 2;
+constexpr int kArena = 2;  // a tensor that moves
 
 void* Block(size_t bytes) {
   void* block = malloc(bytes);
@@ -356,6 +356,7 @@ bool Host::Allocate() {
     tensor.data = nullptr;
     if (!used[t]) continue;
     tensor.bytes = BytesOf(tensor);
+    if (tensor.bytes > max_tensor_bytes) return Fail("no memory for a tensor");
     const size_t shift = static_cast<size_t>(misalignment) * 16 % 64;
     blocks_[t] = static_cast<uint8_t*>(malloc(tensor.bytes + shift));
     if (blocks_[t] == nullptr) return Fail("no memory for a tensor");

@@ -55,6 +55,8 @@ class Host {
   // Operators that stay with the interpreter do nothing, whatever their tensors look like: for
   // damaged files, whose meaning for them is not our concern.
   bool inert_builtins = false;
+  // Larger tensors get no memory, and Allocate fails.
+  size_t max_tensor_bytes = SIZE_MAX;
   // The interpreter's tensors do not always start at multiples of 64 bytes.
   int misalignment = 0;
 

@@ -385,7 +385,12 @@ void Damage(Choices* choices, int count, Model* model) {
               static_cast<uint8_t>(c.Below(256));
         }
         break;
-      default: node.options.resize(c.Below(static_cast<uint32_t>(node.options.size()) + 4)); break;
+      default:
+        // Those of builtins are structs that the interpreter itself makes.
+        if (node.builtin == tfl::kCustom) {
+          node.options.resize(c.Below(static_cast<uint32_t>(node.options.size()) + 4));
+        }
+        break;
     }
   }
 }

@@ -95,6 +95,9 @@ void* tflite_plugin_create_delegate(const char* const* keys, const char* const* 
   if (report_error != nullptr) {
     lce::Error line;
     line.Set("lce_delegate: %s", error.text);
+    for (char* c = line.text; *c != 0; ++c) {  // one line, whatever the user's text was
+      if (static_cast<unsigned char>(*c) < ' ' || *c == 0x7f) *c = '?';
+    }
     report_error(line.text);
   }
   return nullptr;
