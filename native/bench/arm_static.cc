@@ -15,10 +15,8 @@
 
 #include "kernels/kernel.h"
 
-#define LCE_ARM_KERNELS(row)    \
-  row(lce_bconv_f32_7x8_neon)   \
-  row(lce_bconv_i8_7x8_neon)    \
-  row(lce_bconv_bits_7x8_neon)
+#define LCE_ARM_KERNELS(row) \
+  row(lce_bconv_f32_7x8_neon) row(lce_bconv_i8_7x8_neon) row(lce_bconv_bits_7x8_neon)
 
 namespace lce {
 #define LCE_DECLARE(name) extern const BconvKernel name;
@@ -143,9 +141,8 @@ uint32_t Checksum(const void* data, size_t words) {
 
 int main(int argc, char** argv) {
   Layer layer = {0, 0, 0, 3};
-  if (argc < 4 ||
-      sscanf(argv[2], "%dx%dx%dx%d", &layer.height, &layer.width, &layer.channels,
-             &layer.window) < 3) {
+  if (argc < 4 || sscanf(argv[2], "%dx%dx%dx%d", &layer.height, &layer.width, &layer.channels,
+                         &layer.window) < 3) {
     fprintf(stderr, "usage: arm_static KERNEL HEIGHTxWIDTHxCHANNELS[xWINDOW] TIMES [fused]\n");
     return 2;
   }
@@ -161,12 +158,11 @@ int main(int argc, char** argv) {
   const BconvArgs args = MakeArgs(kernel, layer, fused);
   const int32_t pixels = layer.height * layer.width;
   const int32_t unit = kernel->output == OutputKind::kBits ? 32 : kernel->block_channels;
-  const int32_t blocks =
-      (layer.channels + unit - 1) / unit * unit / kernel->block_channels;
+  const int32_t blocks = (layer.channels + unit - 1) / unit * unit / kernel->block_channels;
   const int32_t times = atoi(argv[3]);
   for (int32_t i = 0; i < times; ++i) kernel->run(&args, 0, pixels, 0, blocks);
-  const size_t output_bytes = static_cast<size_t>(pixels) * args.out_stride *
-                              (kernel->output == OutputKind::kInt8 ? 1 : 4);
+  const size_t output_bytes =
+      static_cast<size_t>(pixels) * args.out_stride * (kernel->output == OutputKind::kInt8 ? 1 : 4);
   printf("%08x\n", Checksum(args.output, output_bytes / 4));
   return 0;
 }

@@ -29,8 +29,7 @@ constexpr int kMaxNames = 16, kMaxKernels = 64, kMaxRounds = 1000;
 struct Layer {
   int32_t size, channels;
 };
-constexpr Layer kLayers[] = {{56, 64}, {28, 128}, {14, 256}, {7, 512},
-                             {32, 16}, {16, 32},  {8, 64}};
+constexpr Layer kLayers[] = {{56, 64}, {28, 128}, {14, 256}, {7, 512}, {32, 16}, {16, 32}, {8, 64}};
 
 struct Options {
   const char* kernels[kMaxNames];
@@ -240,8 +239,7 @@ int Main(int argc, char** argv) {
       options.kernels[options.kernel_count++] = value;
     } else if (strcmp(argv[i], "--layer") == 0 && *value != 0) {
       options.layer = value;
-    } else if (strcmp(argv[i], "--rounds") == 0 && atoi(value) >= 1 &&
-               atoi(value) <= kMaxRounds) {
+    } else if (strcmp(argv[i], "--rounds") == 0 && atoi(value) >= 1 && atoi(value) <= kMaxRounds) {
       options.rounds = atoi(value);
     } else if (strcmp(argv[i], "--mode") == 0 &&
                (strcmp(value, "plain") == 0 || strcmp(value, "fused") == 0)) {

@@ -9,12 +9,10 @@ namespace testing {
 namespace {
 
 const char* AnyKernelSet(Random* random) {
-  static const char* const sets[] = {"auto",
-                                     "auto",
-                                     "scalar",
+  static const char* const sets[] = {
+      "auto", "auto",   "scalar",
 #if defined(__x86_64__)
-                                     "avx2",
-                                     "avx512",
+      "avx2", "avx512",
 #elif defined(__aarch64__)
                                      "neon",
 #endif
@@ -128,6 +126,4 @@ const Test kTests[] = {
 }  // namespace testing
 }  // namespace lce
 
-int main(int argc, char** argv) {
-  return lce::testing::RunTests(argc, argv, lce::testing::kTests);
-}
+int main(int argc, char** argv) { return lce::testing::RunTests(argc, argv, lce::testing::kTests); }

@@ -114,8 +114,7 @@ Model ConvModel(const ConvCase& c, Random* random) {
   const int window_y = (c.kernel - 1) * static_cast<int>(o.dilation_height) + 1;
   const int window_x = (c.kernel - 1) * static_cast<int>(o.dilation_width) + 1;
   const auto slide = [&](int size, int window, int64_t stride) {
-    return static_cast<int>((o.padding == 0 ? size + stride - 1 : size - window + stride) /
-                            stride);
+    return static_cast<int>((o.padding == 0 ? size + stride - 1 : size - window + stride) / stride);
   };
   const int input = model.AddPacked({c.batch, c.height, c.width, c.channels});
   std::vector<uint32_t> bits(static_cast<size_t>(c.out) * c.kernel * c.kernel * group_words);

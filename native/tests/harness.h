@@ -46,11 +46,11 @@ std::string RunAndCompare(const Model& model, Random contents, bool odd_values, 
                           Host* host, double max_cost = 1e9);
 
 // What LCE_CHECK wants: the check, with everything that the host reported.
-#define LCE_CHECK_RUNS(model, random, host)                                                  \
-  do {                                                                                       \
-    const std::string lce_difference = RunAndCompare(model, random, true, false, &(host));   \
-    LCE_CHECK(lce_difference.empty(), "%s; host: %s", lce_difference.c_str(),                \
-              (host).errors.c_str());                                                        \
+#define LCE_CHECK_RUNS(model, random, host)                                                \
+  do {                                                                                     \
+    const std::string lce_difference = RunAndCompare(model, random, true, false, &(host)); \
+    LCE_CHECK(lce_difference.empty(), "%s; host: %s", lce_difference.c_str(),              \
+              (host).errors.c_str());                                                      \
   } while (false)
 
 // The graph must be refused when it is applied, allocated or run, with one of the lines that the

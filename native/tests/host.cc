@@ -1,10 +1,10 @@
 #include "host.h"
 
-#include <algorithm>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <algorithm>
 
 namespace lce {
 namespace testing {
@@ -288,8 +288,7 @@ void Host::AddKernel(const std::vector<int>& subset, const tfl::Registration& re
   entry->node.delegate = delegate;
   tfl::DelegateParams* params = static_cast<tfl::DelegateParams*>(Block(sizeof *params));
   *params = {delegate, MakeArray(subset), MakeArray(inputs), MakeArray(outputs)};
-  entry->node.user_data =
-      registration.init(&context_, reinterpret_cast<const char*>(params), 0);
+  entry->node.user_data = registration.init(&context_, reinterpret_cast<const char*>(params), 0);
   free(params->nodes);
   free(params->inputs);
   free(params->outputs);

@@ -19,9 +19,9 @@ namespace testing {
 
 // Operators of the delegate that one delegate kernel gets.
 enum class Subsets {
-  kAsTflite,    // as many as possible
+  kAsTflite,  // as many as possible
   kOnePerNode,
-  kAllInOne,    // all, in the file's order, even if that order is impossible
+  kAllInOne,  // all, in the file's order, even if that order is impossible
 };
 
 class Host {

@@ -163,8 +163,7 @@ bool TestMisalignedConstantOfMergedOperator(Random*) {
   for (const int code : {int{tfl::kMul}, int{tfl::kAdd}}) {
     for (const int misalignment : {1, 2, 3}) {
       Model model = ConvStart();
-      const int constant =
-          model.AddConstant(tfl::kFloat32, {64}, std::vector<float>(64, 0.5f));
+      const int constant = model.AddConstant(tfl::kFloat32, {64}, std::vector<float>(64, 0.5f));
       model.tensors[constant].misalignment = misalignment;
       const int scaled = model.Add(tfl::kFloat32, {1, 4, 4, 64});
       model.AddBuiltin(code, {kConvOutput, constant}, {scaled}, tfl::ActivationParams{0});
@@ -248,6 +247,4 @@ const Test kTests[] = {
 }  // namespace testing
 }  // namespace lce
 
-int main(int argc, char** argv) {
-  return lce::testing::RunTests(argc, argv, lce::testing::kTests);
-}
+int main(int argc, char** argv) { return lce::testing::RunTests(argc, argv, lce::testing::kTests); }

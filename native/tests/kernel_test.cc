@@ -197,8 +197,8 @@ bool TestKernel(const AddKernel& kernel, Random* random, Tally* tally) {
   }
   kernel.run(&args, begin, end);
   const int64_t at = FirstDifference(*written, expected);
-  LCE_CHECK(at < 0, "value %d of %d channels is %a, expected %a", (int)at, channels,
-            (*written)[at], expected[at]);
+  LCE_CHECK(at < 0, "value %d of %d channels is %a, expected %a", (int)at, channels, (*written)[at],
+            expected[at]);
   const int64_t bit_at = FirstDifference(bits, expected_bits);
   LCE_CHECK(bit_at < 0, "word %d of %d channels is %x, expected %x", (int)bit_at, channels,
             bits[bit_at], expected_bits[bit_at]);

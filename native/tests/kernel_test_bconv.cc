@@ -89,8 +89,7 @@ void ReferenceSums(const Setup& s, const uint32_t* input, const int32_t* pixel_p
     for (int32_t o = 0; o < s.shape.out_channels; ++o) {
       int32_t sum = 0;
       for (int32_t k = 0; k < s.shape.segments; ++k) {
-        const uint32_t* x =
-            input + (pixel_position[p] + segment_position[k]) * s.shape.word_group;
+        const uint32_t* x = input + (pixel_position[p] + segment_position[k]) * s.shape.word_group;
         const uint32_t* w = weights + (static_cast<size_t>(o) * s.shape.segments + k) * run;
         for (int32_t i = 0; i < run; ++i) sum += __builtin_popcount(x[i] ^ w[i]);
       }
@@ -198,8 +197,8 @@ void FillTables(const Setup& s, int32_t class_count, int32_t stride, Tables* tab
   }
 }
 
-BconvTransform RandomTransform(const Setup& s, const Tables& tables, int32_t stride,
-                               bool classes, Random* random) {
+BconvTransform RandomTransform(const Setup& s, const Tables& tables, int32_t stride, bool classes,
+                               Random* random) {
   BconvTransform t;
   memset(&t, 0, sizeof(t));
   t.simple = random->OneIn(2);
@@ -356,11 +355,9 @@ bool TestBconv(const BconvKernel& kernel, Random* random, Tally* tally) {
   const bool nibbles = kernel.input_form == InputForm::kNibbles;
   const int32_t group = nibbles ? shape.nibble_group : shape.word_group;
   const int32_t kind = random->OneIn(s.taps > 100 ? 1 : 4) ? random->Int(1, 2) : 0;
-  Buffer<uint32_t> words(static_cast<size_t>(s.positions) * shape.word_group,
-                         random->Int(0, 15));
+  Buffer<uint32_t> words(static_cast<size_t>(s.positions) * shape.word_group, random->Int(0, 15));
   FillWords(words.data(), s.positions, s, kind, random);
-  Buffer<uint8_t> bytes(static_cast<size_t>(s.positions) * shape.nibble_group,
-                        random->Int(0, 63));
+  Buffer<uint8_t> bytes(static_cast<size_t>(s.positions) * shape.nibble_group, random->Int(0, 63));
   for (size_t i = 0; i < bytes.size(); ++i) {
     const size_t tap = i / shape.nibble_group, j = i % shape.nibble_group;
     const uint32_t word = words[tap * shape.word_group + j / 8];
@@ -393,8 +390,8 @@ bool TestBconv(const BconvKernel& kernel, Random* random, Tally* tally) {
   args.input = nibbles ? static_cast<const void*>(bytes.data()) : words.data();
   args.pixel_offset = pixel_position.data();
   args.segment_offset = segment_position.data();
-  Buffer<int32_t> element_position(
-      static_cast<size_t>(shape.segments) * shape.segment_elements, random->Int(0, 3));
+  Buffer<int32_t> element_position(static_cast<size_t>(shape.segments) * shape.segment_elements,
+                                   random->Int(0, 3));
   for (size_t e = 0; e < element_position.size(); ++e) {
     element_position[e] = segment_position[e / shape.segment_elements] +
                           static_cast<int32_t>(e % shape.segment_elements);
@@ -407,9 +404,15 @@ bool TestBconv(const BconvKernel& kernel, Random* random, Tally* tally) {
   args.transform = RandomTransform(s, tables, stride, classes, random);
   bool ok = false;
   switch (kernel.output) {
-    case OutputKind::kFloat: ok = RunFloat(kernel, s, &args, sums, random); break;
-    case OutputKind::kInt8: ok = RunInt8(kernel, s, &args, sums, random); break;
-    case OutputKind::kBits: ok = RunBits(kernel, s, &args, sums, random); break;
+    case OutputKind::kFloat:
+      ok = RunFloat(kernel, s, &args, sums, random);
+      break;
+    case OutputKind::kInt8:
+      ok = RunInt8(kernel, s, &args, sums, random);
+      break;
+    case OutputKind::kBits:
+      ok = RunBits(kernel, s, &args, sums, random);
+      break;
   }
   free(packed);
   if (!ok) {

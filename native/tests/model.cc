@@ -1,7 +1,7 @@
 #include "model.h"
 
-#include <algorithm>
 #include <string.h>
+#include <algorithm>
 
 namespace lce {
 namespace testing {
@@ -78,6 +78,35 @@ Bytes FlexbufferMap(IntMap entries) {
     width = std::max(width, needed);
   }
   return FlexbufferMap(std::move(entries), width);
+}
+
+std::string Describe(const Model& model) {
+  std::string text;
+  const auto list = [&text](const char* name, const std::vector<int>& values) {
+    text += name;
+    for (const int value : values) text += ' ' + std::to_string(value);
+  };
+  for (const ModelNode& node : model.nodes) {
+    text += node.builtin == tfl::kCustom ? node.custom : std::to_string(node.builtin);
+    list(": in", node.inputs);
+    list(", out", node.outputs);
+    text += ", options";
+    for (const uint8_t byte : node.options) text += ' ' + std::to_string(byte);
+    text += '\n';
+  }
+  for (size_t i = 0; i < model.tensors.size(); ++i) {
+    const ModelTensor& tensor = model.tensors[i];
+    text += "tensor " + std::to_string(i) + ": type " + std::to_string(tensor.type);
+    list(", shape", tensor.dims);
+    if (tensor.scale != 0) {
+      text += ", scale " + std::to_string(tensor.scale) + ' ' + std::to_string(tensor.zero_point);
+    }
+    if (tensor.constant) text += ", constant of " + std::to_string(tensor.data.size()) + " bytes";
+    text += '\n';
+  }
+  list("inputs", model.inputs);
+  list(", outputs", model.outputs);
+  return text + '\n';
 }
 
 IntMap ConvOptions::Map() const {

@@ -27,19 +27,19 @@ struct ModelTensor {
   int packed_channels = 0;  // bits in the last dimension, so that contents can be made valid
 
   bool constant = false;
-  Bytes data;               // of a constant
+  Bytes data;  // of a constant
   // Ways of being wrong:
-  int misalignment = 0;     // bytes by which the constant's data is off
-  bool no_data = false;     // a constant without data
+  int misalignment = 0;  // bytes by which the constant's data is off
+  bool no_data = false;  // a constant without data
   bool no_dims = false;
   bool variable = false;
 };
 
 struct ModelNode {
   int builtin = tfl::kCustom;
-  std::string custom;       // name, if builtin is kCustom
+  std::string custom;  // name, if builtin is kCustom
   std::vector<int> inputs, outputs;
-  Bytes options;            // flexbuffer, or the parameter struct of a builtin
+  Bytes options;  // flexbuffer, or the parameter struct of a builtin
 };
 
 struct Model {
@@ -88,6 +88,9 @@ using IntMap = std::vector<std::pair<const char*, int64_t>>;
 Bytes FlexbufferMap(IntMap entries, int width);
 // With the smallest width that holds all values, as the converter writes it.
 Bytes FlexbufferMap(IntMap entries);
+
+// One line per operator and per tensor, for whoever looks at a failure.
+std::string Describe(const Model& model);
 
 // The options of LceBconv2d and LceBMaxPool2d.
 struct ConvOptions {

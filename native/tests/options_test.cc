@@ -65,8 +65,9 @@ bool TestGoodOptions(Random*) {
 }
 
 bool TestBadValues(Random*) {
-  const char* const numbers[] = {"",   " ",   "-1", "+1",   "33",  "65",         "1.0",
-                                 "0x1", "one", "1 ", "1\n2", "9999999999999999999", "4294967296"};
+  const char* const numbers[] = {"",          " ",   "-1",  "+1", "33",   "65",
+                                 "1.0",       "0x1", "one", "1 ", "1\n2", "9999999999999999999",
+                                 "4294967296"};
   for (const char* value : numbers) {
     if (!IsRefused({{"num_threads", value}}, {"option num_threads", "accepted", "0", "32"})) {
       return false;
@@ -113,8 +114,8 @@ bool TestHostileTexts(Random* random) {
   const int length = random->OneIn(3) ? random->Int(0, 2000) : random->Int(0, 60);
   for (int i = 0; i < length; ++i) text += static_cast<char>(random->Int(1, 255));
   const char* any = text.c_str();
-  const char* const keys[] = {any, "num_threads", "kernel", "fusion", "exactness", "profiling",
-                              "fault"};
+  const char* const keys[] = {any,         "num_threads", "kernel", "fusion",
+                              "exactness", "profiling",   "fault"};
   const char* key = keys[random->Int(0, 6)];
   if (!IsRefused({{key, key == any ? "1" : any}}, {"accepted: "})) return false;
   const TestDelegate delegate{{key, any}};
@@ -274,9 +275,7 @@ bool TestProfileAfterFailure(Random* random) {
   LCE_CHECK(!Ready(delegate, &host), "ran");
   std::string text;
   return CheckText(
-      [&](char* buffer, size_t size) {
-        return lce_delegate_profile(delegate.get(), buffer, size);
-      },
+      [&](char* buffer, size_t size) { return lce_delegate_profile(delegate.get(), buffer, size); },
       &text);
 }
 
@@ -296,6 +295,4 @@ const Test kTests[] = {
 }  // namespace testing
 }  // namespace lce
 
-int main(int argc, char** argv) {
-  return lce::testing::RunTests(argc, argv, lce::testing::kTests);
-}
+int main(int argc, char** argv) { return lce::testing::RunTests(argc, argv, lce::testing::kTests); }

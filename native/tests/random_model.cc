@@ -1,7 +1,7 @@
 #include "random_model.h"
 
-#include <algorithm>
 #include <string.h>
+#include <algorithm>
 
 namespace lce {
 namespace testing {
@@ -42,7 +42,7 @@ class Builder {
   Dims AnyDims() {
     if (c_.OneIn(12)) {  // any rank
       Dims dims(static_cast<size_t>(c_.Int(1, 8)));
-      for (int& size : dims) size = c_.Int(1, 3);
+      for (int& size : dims) size = c_.Int(1, dims.size() > 4 ? 2 : 3);
       dims.back() = AnyChannels();
       return dims;
     }
@@ -88,14 +88,21 @@ class Builder {
     if (!IsFloat(t)) return AddQuantize(t);
     switch (c_.Below(10)) {
       case 0:
-      case 1: return AddClamp(t);
-      case 2: return AddConstantOperator(t, tfl::kMul);
-      case 3: return AddConstantOperator(t, tfl::kAdd);
+      case 1:
+        return AddClamp(t);
+      case 2:
+        return AddConstantOperator(t, tfl::kMul);
+      case 3:
+        return AddConstantOperator(t, tfl::kAdd);
       case 4:
-      case 5: return AddAddition(t);
-      case 6: return IsImage(t) ? AddFloatPool(t) : AddQuantize(t);
-      case 7: return c_.OneIn(3) ? AddCopy(t) : AddQuantize(t);
-      default: return AddQuantize(t);
+      case 5:
+        return AddAddition(t);
+      case 6:
+        return IsImage(t) ? AddFloatPool(t) : AddQuantize(t);
+      case 7:
+        return c_.OneIn(3) ? AddCopy(t) : AddQuantize(t);
+      default:
+        return AddQuantize(t);
     }
   }
 
@@ -226,7 +233,8 @@ class Builder {
     Dims dims = {channels};
     if (channels == 1 && c_.OneIn(2)) dims = {};
     while (c_.OneIn(4) && dims.size() < At(t).dims.size()) dims.insert(dims.begin(), 1);
-    const int constant = model_.AddConstant(tfl::kFloat32, dims, Floats(channels, 4.0f, limits_.odd_values));
+    const int constant =
+        model_.AddConstant(tfl::kFloat32, dims, Floats(channels, 4.0f, limits_.odd_values));
     std::vector<int> inputs = {t, constant};
     if (c_.OneIn(4)) std::swap(inputs[0], inputs[1]);
     const int result = Result(tfl::kFloat32, Dims(At(t).dims));
@@ -270,7 +278,8 @@ class Builder {
     std::vector<int> outputs = {Result(tfl::kFloat32, Dims(At(t).dims))};
     if (c_.OneIn(2)) outputs.push_back(Result(tfl::kFloat32, Dims(At(t).dims)));
     std::vector<int> inputs = {t};
-    const int filler = extra == 1 ? 0 : model_.AddConstant(tfl::kFloat32, {1}, Floats(1, 1.0f, false));
+    const int filler =
+        extra == 1 ? 0 : model_.AddConstant(tfl::kFloat32, {1}, Floats(1, 1.0f, false));
     while (static_cast<int>(inputs.size()) < extra) inputs.push_back(filler);
     model_.AddBuiltin(kCopy, inputs, outputs, 0);
   }
@@ -323,9 +332,28 @@ void FillInputs(const Model& model, Random random, bool odd_values, Host* host) 
 void Damage(Choices* choices, int count, Model* model) {
   Choices& c = *choices;
   const auto any_int = [&c]() {
-    static const int values[] = {0,  -1,    1,          2,         3,         7,         31,
-                                 32, 33,    64,         255,       1 << 16,   1 << 24,   1 << 30,
-                                 -2, 65536, INT32_MAX,  INT32_MIN, INT32_MAX - 31, -31, -32, 46341};
+    static const int values[] = {0,
+                                 -1,
+                                 1,
+                                 2,
+                                 3,
+                                 7,
+                                 31,
+                                 32,
+                                 33,
+                                 64,
+                                 255,
+                                 1 << 16,
+                                 1 << 24,
+                                 1 << 30,
+                                 -2,
+                                 65536,
+                                 INT32_MAX,
+                                 INT32_MIN,
+                                 INT32_MAX - 31,
+                                 -31,
+                                 -32,
+                                 46341};
     return values[c.Below(sizeof values / sizeof values[0])];
   };
   const auto tensor_count = static_cast<uint32_t>(model->tensors.size());
@@ -344,22 +372,34 @@ void Damage(Choices* choices, int count, Model* model) {
         }
         break;
       case 2:
-        if (c.OneIn(2) && !tensor.dims.empty()) tensor.dims.pop_back();
-        else tensor.dims.insert(tensor.dims.begin(), c.Int(0, 2));
+        if (c.OneIn(2) && !tensor.dims.empty())
+          tensor.dims.pop_back();
+        else
+          tensor.dims.insert(tensor.dims.begin(), c.Int(0, 2));
         break;
       case 3: {
         const int types[] = {0, 1, 2, 4, 6, 9};
         tensor.type = types[c.Below(6)];
         break;
       }
-      case 4: tensor.no_dims = true; break;
-      case 5: tensor.misalignment = c.Int(1, 3); break;
-      case 6: tensor.no_data = true; break;
-      case 7:
-        if (c.OneIn(2)) tensor.constant = !tensor.constant;
-        else tensor.variable = true;
+      case 4:
+        tensor.no_dims = true;
         break;
-      case 8: tensor.data.resize(c.OneIn(4) ? 0 : c.Below(64)); break;
+      case 5:
+        tensor.misalignment = c.Int(1, 3);
+        break;
+      case 6:
+        tensor.no_data = true;
+        break;
+      case 7:
+        if (c.OneIn(2))
+          tensor.constant = !tensor.constant;
+        else
+          tensor.variable = true;
+        break;
+      case 8:
+        tensor.data.resize(c.OneIn(4) ? 0 : c.Below(64));
+        break;
       case 9:
         tensor.scale = c.OneIn(2) ? 0.0f : c.OneIn(2) ? -1.0f : __builtin_nanf("");
         tensor.zero_point = any_int();
@@ -371,13 +411,18 @@ void Damage(Choices* choices, int count, Model* model) {
         }
         break;
       case 12:
-        if (c.OneIn(2) && !node.inputs.empty()) node.inputs.pop_back();
-        else node.inputs.push_back(any_tensor());
+        if (c.OneIn(2) && !node.inputs.empty())
+          node.inputs.pop_back();
+        else
+          node.inputs.push_back(any_tensor());
         break;
       case 13:
-        if (c.OneIn(3)) node.outputs.push_back(any_tensor());
-        else if (!node.outputs.empty() && c.OneIn(8)) node.outputs.pop_back();
-        else if (!node.outputs.empty()) node.outputs[0] = any_tensor();
+        if (c.OneIn(3))
+          node.outputs.push_back(any_tensor());
+        else if (!node.outputs.empty() && c.OneIn(8))
+          node.outputs.pop_back();
+        else if (!node.outputs.empty())
+          node.outputs[0] = any_tensor();
         break;
       case 14:
         if (!node.options.empty()) {

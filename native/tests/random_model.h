@@ -44,12 +44,12 @@ class RandomChoices final : public Choices {
 
 struct Limits {
   int max_layers = 6;
-  int max_size = 9;         // of images
+  int max_size = 9;  // of images
   int max_channels = 130;
   int max_kernel = 5;
   // Every tensor follows from the one input, so that the input can be resized.
   bool one_input = false;
-  bool odd_values = true;   // infinite multipliers, NaN in inputs
+  bool odd_values = true;  // infinite multipliers, NaN in inputs
 };
 
 // Valid in every respect, so that the delegate has to run it.

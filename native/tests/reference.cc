@@ -1,8 +1,8 @@
 #include "reference.h"
 
+#include <string.h>
 #include <algorithm>
 #include <limits>
-#include <string.h>
 
 #include "core/denormals.h"
 #include "core/flexbuffer.h"
@@ -59,8 +59,8 @@ bool ReadConv(const ModelNode& node, ConvOptions* o) {
 bool ReadPool(const ModelNode& node, PoolOptions* o) {
   if (node.builtin == tfl::kMaxPool2d) {
     const tfl::PoolParams p = Read<tfl::PoolParams>(node);
-    *o = {p.padding == tfl::kPaddingSame ? 0 : 1, p.stride_height, p.stride_width,
-          p.filter_height, p.filter_width};
+    *o = {p.padding == tfl::kPaddingSame ? 0 : 1, p.stride_height, p.stride_width, p.filter_height,
+          p.filter_width};
     return true;
   }
   std::vector<int64_t> v;
@@ -103,7 +103,7 @@ int8_t RoundHalfAway(float y) {
 
 void Quantize(const View& in, View* out) {
   const int channels = in.dims.back(), words = Words(channels);
-  memset(out->data, 0, 4 * Elements(out->dims));
+  if (Elements(out->dims) > 0) memset(out->data, 0, 4 * Elements(out->dims));
   for (size_t i = 0; i < Elements(in.dims); ++i) {
     bool bit = false;
     if (in.type == tfl::kFloat32) bit = As<float>(in)[i] < 0;
@@ -170,8 +170,8 @@ void FloatPool(const View& in, const PoolOptions& o, int activation, View* out) 
       for (int fx = 0; fx < o.filter_width; ++fx) {
         const int64_t iy = y * o.stride_height - top + fy, ix = x * o.stride_width - left + fx;
         if (iy < 0 || ix < 0 || iy >= in.dims[1] || ix >= in.dims[2]) continue;
-        best = std::max(
-            best, As<float>(in)[((n * in.dims[1] + iy) * in.dims[2] + ix) * channels + c]);
+        best =
+            std::max(best, As<float>(in)[((n * in.dims[1] + iy) * in.dims[2] + ix) * channels + c]);
       }
     }
     As<float>(*out)[i] = Clamp(best, min, max);
@@ -199,8 +199,8 @@ void Conv(const ConvOptions& o, const std::vector<View>& inputs, bool keras, Vie
   if (o.activation == 1 || o.activation == 3) low = 0;
   if (o.activation == 3) high = std::min(high, 6);
   if (o.activation == 2) low = std::max(low, -1), high = std::min(high, 1);
-  const bool small = in.dims[1] < (kh - 1) * o.dilation_height + 1 ||
-                     in.dims[2] < (kw - 1) * o.dilation_width + 1;
+  const bool small =
+      in.dims[1] < (kh - 1) * o.dilation_height + 1 || in.dims[2] < (kw - 1) * o.dilation_width + 1;
   // LCE's fast kernels add what zero padding takes away to the float; where LCE does not compute
   // a case, or wrongly, the integers are right.
   const bool in_floats =
@@ -213,7 +213,7 @@ void Conv(const ConvOptions& o, const std::vector<View>& inputs, bool keras, Vie
     affine[c].multiplier = static_cast<float>(-1 * g / scale);
     affine[c].bias = static_cast<float>((b + (keras ? 0.0 : bits) * g) / scale + zero_point);
   }
-  if (is_bits) memset(out->data, 0, 4 * Elements(out->dims));
+  if (is_bits && Elements(out->dims) > 0) memset(out->data, 0, 4 * Elements(out->dims));
   const size_t pixels = static_cast<size_t>(in.dims[0]) * height * width;
   for (size_t p = 0; p < pixels; ++p) {
     const int x = static_cast<int>(p % width), y = static_cast<int>(p / width % height);
@@ -291,10 +291,13 @@ bool InferShape(const ModelNode& node, const std::vector<View>& inputs, const Vi
   if (node.builtin == tfl::kAdd || node.builtin == tfl::kMul) {
     const Dims& other = inputs[1].dims;
     const size_t count_a = Elements(*dims), count_b = Elements(other);
-    if (count_b > count_a || (count_b == count_a && other.size() > dims->size())) *dims = other;
+    if (other.size() > dims->size() || (other.size() == dims->size() && count_b > count_a)) {
+      *dims = other;
+    }
+    const size_t channels = dims->empty() ? 1 : static_cast<size_t>(dims->back());
     for (const View& input : inputs) {
       const size_t count = Elements(input.dims);
-      const bool fits = count == 1 || count == static_cast<size_t>(dims->back());
+      const bool fits = count == 1 || count == channels;
       if (input.dims != *dims && !fits) return false;
     }
     return true;
@@ -304,8 +307,8 @@ bool InferShape(const ModelNode& node, const std::vector<View>& inputs, const Vi
     return dims->size() == 4 && ReadPool(node, &o) &&
            Slide(inputs[0].dims[1], o.filter_height, o.stride_height, 1, o.padding == 0,
                  &(*dims)[1], &before) &&
-           Slide(inputs[0].dims[2], o.filter_width, o.stride_width, 1, o.padding == 0,
-                 &(*dims)[2], &before);
+           Slide(inputs[0].dims[2], o.filter_width, o.stride_width, 1, o.padding == 0, &(*dims)[2],
+                 &before);
   }
   if (node.builtin != tfl::kCustom) return true;
   if (node.custom == "LceQuantize") dims->back() = Words(dims->back());
@@ -328,11 +331,14 @@ bool Evaluate(const ModelNode& node, const std::vector<View>& inputs, bool keras
   switch (node.builtin) {
     case kCopy:
       for (View& copy : *outputs) {
-        memcpy(copy.data, inputs[0].data, TensorBytes(copy.type, copy.dims));
+        const size_t bytes = TensorBytes(copy.type, copy.dims);
+        if (bytes > 0) memcpy(copy.data, inputs[0].data, bytes);  // 0: no addresses
       }
       return true;
     case tfl::kAdd:
-    case tfl::kMul: AddOrMultiply(node, inputs, &out); return true;
+    case tfl::kMul:
+      AddOrMultiply(node, inputs, &out);
+      return true;
     case tfl::kRelu:
     case tfl::kRelu6:
     case tfl::kReluN1To1: {
@@ -352,7 +358,8 @@ bool Evaluate(const ModelNode& node, const std::vector<View>& inputs, bool keras
       FloatPool(inputs[0], o, Read<tfl::PoolParams>(node).activation, &out);
       return true;
     }
-    default: break;
+    default:
+      break;
   }
   if (node.custom == "LceQuantize") return Quantize(inputs[0], &out), true;
   if (node.custom == "LceDequantize") return Dequantize(inputs[0], &out), true;

@@ -15,15 +15,15 @@ extern char reproduce[256];
 extern int failures;
 
 // A failed check of a round ends the round; the caller returns.
-#define LCE_CHECK(condition, ...)                                                   \
-  do {                                                                              \
-    if (!(condition)) {                                                             \
-      fprintf(stderr, "%s:%d: %s is false: ", __FILE__, __LINE__, #condition);      \
-      fprintf(stderr, __VA_ARGS__);                                                 \
-      fprintf(stderr, "\n  reproduce with: %s\n", ::lce::testing::reproduce);       \
-      ++::lce::testing::failures;                                                   \
-      return false;                                                                 \
-    }                                                                               \
+#define LCE_CHECK(condition, ...)                                              \
+  do {                                                                         \
+    if (!(condition)) {                                                        \
+      fprintf(stderr, "%s:%d: %s is false: ", __FILE__, __LINE__, #condition); \
+      fprintf(stderr, __VA_ARGS__);                                            \
+      fprintf(stderr, "\n  reproduce with: %s\n", ::lce::testing::reproduce);  \
+      ++::lce::testing::failures;                                              \
+      return false;                                                            \
+    }                                                                          \
   } while (false)
 
 // splitmix64: small, and any seed is a good seed.

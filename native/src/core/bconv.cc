@@ -33,9 +33,10 @@ bool BconvPlan::CheckOp(Error* error) {
     return error->Set("channels_in must be 1 to 1048576, got %lld", (long long)op.channels_in);
   }
   if (op.activation < 0 || op.activation > 3) {
-    return error->Set("fused_activation_function must be 0 (none), 1 (relu), 2 (relu_n1_to_1) or "
-                      "3 (relu6), got %lld",
-                      (long long)op.activation);
+    return error->Set(
+        "fused_activation_function must be 0 (none), 1 (relu), 2 (relu_n1_to_1) or "
+        "3 (relu6), got %lld",
+        (long long)op.activation);
   }
   if (op.out_channels < 1 || op.kernel_height < 1 || op.kernel_width < 1 || op.group_words < 1) {
     return error->Set("weights have an empty shape [%d, %d, %d, %d]", op.out_channels,
@@ -45,9 +46,10 @@ bool BconvPlan::CheckOp(Error* error) {
   words_ = DivideUp(channels, 32);
   groups_ = words_ / op.group_words;
   if (groups_ * op.group_words != words_) {
-    return error->Set("weights have %d words a tap, which does not divide the %d words of %d "
-                      "input channels",
-                      op.group_words, words_, channels);
+    return error->Set(
+        "weights have %d words a tap, which does not divide the %d words of %d "
+        "input channels",
+        op.group_words, words_, channels);
   }
   if (groups_ > 1 && (channels % groups_ != 0 || channels / groups_ % 32 != 0)) {
     return error->Set("%d input channels in %d groups are not a multiple of 32 each", channels,
@@ -104,8 +106,7 @@ bool BconvPlan::ChooseKernel(const BconvKernel* const* kernels, size_t count, Er
     if (kernel.accepts(&shape_)) kernel_ = &kernel;
   }
   if (kernel_ == nullptr) return error->Set("no kernel computes this shape");
-  const int32_t covered = shape_.output == OutputKind::kBits ? RoundUp(group_out_, 32)
-                                                             : group_out_;
+  const int32_t covered = shape_.output == OutputKind::kBits ? RoundUp(group_out_, 32) : group_out_;
   blocks_ = DivideUp(covered, kernel_->block_channels);
   padded_out_ = blocks_ * kernel_->block_channels;
   packed_bytes_ = (kernel_->packed_bytes(&shape_) + 63) / 64 * 64;
@@ -160,8 +161,8 @@ bool BconvPlan::FuseSign(const SignStep* steps, size_t count, const BconvKernel*
                    __builtin_fabs(bias_[Index(o)]) +
                    __builtin_fabs(op_.multiplier[o]) * shape_.bits;
     for (size_t s = 0; s < count; ++s) {
-      const float c = steps[s].constant == nullptr ? 0
-                                                   : steps[s].constant[steps[s].per_channel ? o : 0];
+      const float c =
+          steps[s].constant == nullptr ? 0 : steps[s].constant[steps[s].per_channel ? o : 0];
       if (steps[s].kind == SignStep::kMultiply) bound *= __builtin_fabs(c);
       if (steps[s].kind == SignStep::kAdd) bound += __builtin_fabs(c);
       if (!(bound < 1e37) || !IsFinite(c)) return false;
@@ -206,16 +207,16 @@ bool BconvPlan::Resize(const int64_t* shape, Error* error) {
   }
   if (!MakeAxis("height", shape[1], op_.kernel_height, op_.stride_height, op_.dilation_height,
                 op_.same, &rows_, error) ||
-      !MakeAxis("width", shape[2], op_.kernel_width, op_.stride_width, op_.dilation_width,
-                op_.same, &columns_, error)) {
+      !MakeAxis("width", shape[2], op_.kernel_width, op_.stride_width, op_.dilation_width, op_.same,
+                &columns_, error)) {
     return false;
   }
   batch_ = shape[0];
   output_shape_[0] = batch_;
   output_shape_[1] = rows_.output;
   output_shape_[2] = columns_.output;
-  output_shape_[3] = shape_.output == OutputKind::kBits ? DivideUp(op_.out_channels, 32)
-                                                        : op_.out_channels;
+  output_shape_[3] =
+      shape_.output == OutputKind::kBits ? DivideUp(op_.out_channels, 32) : op_.out_channels;
   return MakeOffsets(error) && MakeClasses(error) && FillClasses(error);
 }
 
@@ -382,10 +383,17 @@ bool BconvPlan::IsNegative(int32_t acc, int32_t channel, int32_t sum_outside, bo
   for (const SignStep& step : steps_) {
     const float c = step.constant == nullptr ? 0 : step.constant[step.per_channel ? channel : 0];
     switch (step.kind) {
-      case SignStep::kClamp: y = Min(Max(y, step.min), step.max); break;
-      case SignStep::kMultiply: y = y * c; break;
-      case SignStep::kAdd: y = y + c; break;
-      case SignStep::kMaxPool: break;  // a monotone function's sign can be pooled instead
+      case SignStep::kClamp:
+        y = Min(Max(y, step.min), step.max);
+        break;
+      case SignStep::kMultiply:
+        y = y * c;
+        break;
+      case SignStep::kAdd:
+        y = y + c;
+        break;
+      case SignStep::kMaxPool:
+        break;  // a monotone function's sign can be pooled instead
     }
   }
   return y < 0;
@@ -448,8 +456,7 @@ void BconvPlan::CopyRows(void* context, int32_t unit) {
     } else {
       memcpy(begin, source, size_t{4} * inside * plan.words_);
     }
-    memset(begin + size * inside * plan.pixel_elements_, 0,
-           size * right * plan.pixel_elements_);
+    memset(begin + size * inside * plan.pixel_elements_, 0, size * right * plan.pixel_elements_);
   }
 }
 
@@ -523,8 +530,9 @@ void BconvPlan::Run(const uint32_t* input, void* output, const BconvFusion& fusi
     if (!direct_) pool->Run(CopyRows, &job, DivideUp(rows_.extent, job.rows_per_unit));
     uint8_t* image_output =
         output == nullptr ? nullptr : static_cast<uint8_t*>(output) + element * n * image_out;
-    uint32_t* image_bits =
-        fusion.bits == nullptr ? nullptr : fusion.bits + static_cast<size_t>(n) * job.pixels * out_words;
+    uint32_t* image_bits = fusion.bits == nullptr
+                               ? nullptr
+                               : fusion.bits + static_cast<size_t>(n) * job.pixels * out_words;
     if (image_bits != nullptr && group_out_ % 32 != 0) {
       // Kernels with narrow blocks write only the bytes of their own channels.
       memset(image_bits, 0, size_t{4} * job.pixels * out_words);

@@ -35,17 +35,17 @@ struct BconvOp {
   int64_t channels_in;
   int64_t stride_height, stride_width;
   int64_t dilation_height, dilation_width;
-  bool same;      // else VALID
-  bool pad_one;   // taps outside of the image are +1, else 0
+  bool same;           // else VALID
+  bool pad_one;        // taps outside of the image are +1, else 0
   int64_t activation;  // 0 none, 1 relu, 2 relu_n1_to_1, 3 relu6
   // Weights [out, height, width, words].
   int32_t out_channels, kernel_height, kernel_width, group_words;
   const uint32_t* weights;
   OutputKind output;
-  const float* multiplier;     // float and int8 output
+  const float* multiplier;  // float and int8 output
   const float* bias;
-  const int32_t* threshold;    // bitpacked output
-  float scale;                 // int8 output
+  const int32_t* threshold;  // bitpacked output
+  float scale;               // int8 output
   int32_t zero_point;
 };
 
@@ -120,9 +120,9 @@ class BconvPlan {
   const ExpandKernel* expand_ = nullptr;
   BconvShape shape_;
   int32_t words_, groups_, group_in_, group_out_;
-  int32_t blocks_;           // blocks of output channels in a group
-  int32_t padded_out_;       // channels of a group, rounded up to whole blocks
-  size_t packed_bytes_;      // per group
+  int32_t blocks_;       // blocks of output channels in a group
+  int32_t padded_out_;   // channels of a group, rounded up to whole blocks
+  size_t packed_bytes_;  // per group
   Array<uint8_t> packed_;
   // Per output channel, each group padded to `padded_out_`. Those of classes: one row a class.
   Array<float> multiplier_, multiplier_twice_, bias_, class_add_float_;
@@ -136,7 +136,7 @@ class BconvPlan {
 
   Axis rows_, columns_;
   int64_t batch_, output_shape_[4];
-  bool direct_;              // the kernel reads the tensor itself
+  bool direct_;  // the kernel reads the tensor itself
   int32_t pixel_elements_, row_elements_;
   size_t buffer_bytes_, scratch_bytes_;
   Array<int32_t> pixel_offset_, segment_offset_, element_offset_;

@@ -63,8 +63,7 @@ bool ReadInt(const Reader& reader, size_t at, size_t width, int packed_type, int
 
 }  // namespace
 
-bool ReadIntMap(const uint8_t* buffer, size_t size, NamedInt* wanted, size_t count,
-                Error* error) {
+bool ReadIntMap(const uint8_t* buffer, size_t size, NamedInt* wanted, size_t count, Error* error) {
   for (size_t i = 0; i < count; ++i) wanted[i].found = false;
   if (buffer == nullptr || size < 3) return error->Set("options are missing");
   const Reader reader(buffer, size);
@@ -84,9 +83,8 @@ bool ReadIntMap(const uint8_t* buffer, size_t size, NamedInt* wanted, size_t cou
       values < 3 * width || !reader.Unsigned(values - width, width, &length) ||
       !reader.Unsigned(values - 2 * width, width, &key_width) ||
       !reader.Follow(values - 3 * width, width, &keys) || length > size ||
-      (key_width != 1 && key_width != 2 && key_width != 4 && key_width != 8) ||
-      keys < key_width || !reader.Unsigned(keys - key_width, key_width, &key_count) ||
-      key_count != length) {
+      (key_width != 1 && key_width != 2 && key_width != 4 && key_width != 8) || keys < key_width ||
+      !reader.Unsigned(keys - key_width, key_width, &key_count) || key_count != length) {
     return error->Set("options are a malformed flexbuffer map");
   }
   for (size_t i = 0; i < length; ++i) {

@@ -5,8 +5,7 @@
 namespace lce {
 
 void AffineClamp(const float* input, float* output, size_t pixels, int32_t channels,
-                 const float* multiply, const float* add, int32_t constants, float min,
-                 float max) {
+                 const float* multiply, const float* add, int32_t constants, float min, float max) {
   for (size_t p = 0; p < pixels; ++p) {
     for (int32_t c = 0; c < channels; ++c) {
       const int32_t i = constants == 1 ? 0 : c;
@@ -33,7 +32,8 @@ void MaxPool(const float* input, float* output, const Axis& rows, const Axis& co
           float best = -__builtin_inff();
           for (int32_t iy = top; iy < bottom; ++iy) {
             for (int32_t ix = left; ix < right; ++ix) {
-              best = Max(best, input[(static_cast<size_t>(iy) * columns.input + ix) * channels + c]);
+              best =
+                  Max(best, input[(static_cast<size_t>(iy) * columns.input + ix) * channels + c]);
             }
           }
           *output++ = Min(Max(best, min), max);

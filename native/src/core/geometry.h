@@ -11,10 +11,10 @@ namespace lce {
 // One axis (height or width) of a convolution or pooling.
 struct Axis {
   int32_t input, kernel, stride, dilation;
-  int32_t output;         // positions of the window
-  int32_t pad_before;     // positions outside the image before it
-  int32_t window;         // extent of the dilated kernel: (kernel - 1) * dilation + 1
-  int32_t extent;         // what all windows together cover: (output - 1) * stride + window
+  int32_t output;      // positions of the window
+  int32_t pad_before;  // positions outside the image before it
+  int32_t window;      // extent of the dilated kernel: (kernel - 1) * dilation + 1
+  int32_t extent;      // what all windows together cover: (output - 1) * stride + window
 
   // Taps of the window at `position` that lie before and after the image. Both at most
   // `kernel`.

@@ -85,8 +85,8 @@ bool DelegateState::Claim(tfl::Context* context, tfl::IntArray** claimed, Error*
   Array<int> chain;
   for (int i = 0; i < static_cast<int>(nodes.size()); ++i) {
     const Op op = nodes[i].op;
-    const bool binary = op == Op::kQuantize || op == Op::kDequantize || op == Op::kBconv ||
-                        op == Op::kBmaxpool;
+    const bool binary =
+        op == Op::kQuantize || op == Op::kDequantize || op == Op::kBconv || op == Op::kBmaxpool;
     if (!binary) continue;
     ours[i] = 1;
     if (!options_.fusion) continue;
@@ -126,8 +126,7 @@ int DelegateState::Prepare(tfl::Context* context) {
     registration.builtin_code = tfl::kDelegate;
     registration.custom_name = "LceDelegate";
     registration.version = 1;
-    status =
-        context->ReplaceNodeSubsetsWithDelegateKernels(context, registration, claimed, &tfl);
+    status = context->ReplaceNodeSubsetsWithDelegateKernels(context, registration, claimed, &tfl);
   }
   Free(claimed);
   return status;

@@ -15,11 +15,20 @@ bool ActivationRange(int activation, OpNode* node) {
   const float infinity = __builtin_inff();
   node->clamped = activation != tfl::kActNone;
   switch (activation) {
-    case tfl::kActNone: node->min = -infinity, node->max = infinity; return true;
-    case tfl::kActRelu: node->min = 0, node->max = infinity; return true;
-    case tfl::kActReluN1To1: node->min = -1, node->max = 1; return true;
-    case tfl::kActRelu6: node->min = 0, node->max = 6; return true;
-    default: return false;
+    case tfl::kActNone:
+      node->min = -infinity, node->max = infinity;
+      return true;
+    case tfl::kActRelu:
+      node->min = 0, node->max = infinity;
+      return true;
+    case tfl::kActReluN1To1:
+      node->min = -1, node->max = 1;
+      return true;
+    case tfl::kActRelu6:
+      node->min = 0, node->max = 6;
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -27,14 +36,22 @@ bool ActivationRange(int activation, OpNode* node) {
 
 const char* OpName(Op op) {
   switch (op) {
-    case Op::kQuantize: return "LceQuantize";
-    case Op::kDequantize: return "LceDequantize";
-    case Op::kBconv: return "LceBconv2d";
-    case Op::kBmaxpool: return "LceBMaxPool2d";
-    case Op::kAddTensors: return "ADD";
-    case Op::kAffine: return "MUL/ADD/RELU";
-    case Op::kMaxPool: return "MAX_POOL_2D";
-    case Op::kForeign: break;
+    case Op::kQuantize:
+      return "LceQuantize";
+    case Op::kDequantize:
+      return "LceDequantize";
+    case Op::kBconv:
+      return "LceBconv2d";
+    case Op::kBmaxpool:
+      return "LceBMaxPool2d";
+    case Op::kAddTensors:
+      return "ADD";
+    case Op::kAffine:
+      return "MUL/ADD/RELU";
+    case Op::kMaxPool:
+      return "MAX_POOL_2D";
+    case Op::kForeign:
+      break;
   }
   return "other";
 }
@@ -46,8 +63,7 @@ bool Graph::IsConstant(int tensor) const {
 }
 
 bool Graph::ReadBuiltin(const tfl::Node* node, int32_t code, OpNode* result) const {
-  const bool relu =
-      code == tfl::kRelu || code == tfl::kReluN1To1 || code == tfl::kRelu6;
+  const bool relu = code == tfl::kRelu || code == tfl::kReluN1To1 || code == tfl::kRelu6;
   if (!relu && code != tfl::kAdd && code != tfl::kMul && code != tfl::kMaxPool2d) return false;
   for (int i = 0; i < result->input_count; ++i) {
     if (result->inputs[i] < 0) return false;
@@ -66,8 +82,8 @@ bool Graph::ReadBuiltin(const tfl::Node* node, int32_t code, OpNode* result) con
   if (code == tfl::kMaxPool2d) {
     memcpy(&result->pool, node->builtin_data, sizeof result->pool);
     result->op = Op::kMaxPool;
-    const bool known = result->pool.padding == tfl::kPaddingSame ||
-                       result->pool.padding == tfl::kPaddingValid;
+    const bool known =
+        result->pool.padding == tfl::kPaddingSame || result->pool.padding == tfl::kPaddingValid;
     return known && result->input_count == 1 && out.dims != nullptr && out.dims->size == 4 &&
            ActivationRange(result->pool.activation, result);
   }
@@ -141,8 +157,8 @@ OpNode Graph::Read(int index, tfl::Node* node, const tfl::Registration* registra
   return result;
 }
 
-bool Graph::Build(tfl::Context* context, const tfl::IntArray* indices,
-                  const tfl::IntArray* outputs, Error* error) {
+bool Graph::Build(tfl::Context* context, const tfl::IntArray* indices, const tfl::IntArray* outputs,
+                  Error* error) {
   context_ = context;
   const size_t tensors = context->tensor_count;
   if (!producer_.Reset(tensors) || !uses_.Reset(tensors) || !external_.Reset(tensors)) {

@@ -29,15 +29,15 @@ struct OpNode {
   static constexpr int kMaxInputs = 5;
 
   Op op = Op::kForeign;
-  int index = -1;                  // in the interpreter
-  int inputs[kMaxInputs];          // tensors, -1 if absent; for kAffine [0] is x
+  int index = -1;          // in the interpreter
+  int inputs[kMaxInputs];  // tensors, -1 if absent; for kAffine [0] is x
   int input_count = 0;
   int output = -1;
-  int constant = -1;               // kAffine: tensor, -1 for none
-  bool multiply = false;           // kAffine with a constant: x * constant, else x + constant
-  bool clamped = false;            // has an activation
-  float min = 0, max = 0;          // its range
-  tfl::PoolParams pool;            // kMaxPool
+  int constant = -1;       // kAffine: tensor, -1 for none
+  bool multiply = false;   // kAffine with a constant: x * constant, else x + constant
+  bool clamped = false;    // has an activation
+  float min = 0, max = 0;  // its range
+  tfl::PoolParams pool;    // kMaxPool
   const uint8_t* options = nullptr;
   size_t options_size = 0;
 };

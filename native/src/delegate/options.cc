@@ -88,9 +88,10 @@ bool ParseOptions(const char* const* keys, const char* const* values, size_t cou
         return bad("prepare, invoke, allocation:N");
       }
     } else {
-      return error->Set("unknown option '%.40s', accepted: num_threads, kernel, fusion, exactness, "
-                        "profiling",
-                        key);
+      return error->Set(
+          "unknown option '%.40s', accepted: num_threads, kernel, fusion, exactness, "
+          "profiling",
+          key);
     }
   }
   if (strcmp(kernel, "auto") != 0) {

@@ -27,12 +27,12 @@ struct Slot {
   static constexpr int kMaxRank = 8;
 
   int32_t type;
-  bool owned;       // in our memory, unknown to the interpreter
+  bool owned;  // in our memory, unknown to the interpreter
   bool used;
   int32_t rank;
   int64_t dims[kMaxRank];
   size_t bytes;
-  size_t offset;    // in our memory
+  size_t offset;        // in our memory
   int32_t first, last;  // steps that write first and read last
 };
 
@@ -40,16 +40,16 @@ struct Step {
   static constexpr int kMaxFused = 8;
 
   Op op;
-  int node;                 // in the interpreter
-  int input = -1;           // slot
-  int other = -1;           // second operand of an addition
-  int output = -1;          // -1 if only `bits` are wanted
-  int bits = -1;            // sign bits of the output, -1 for none
-  bool in_place = false;    // output shares the memory of `other`
+  int node;               // in the interpreter
+  int input = -1;         // slot
+  int other = -1;         // second operand of an addition
+  int output = -1;        // -1 if only `bits` are wanted
+  int bits = -1;          // sign bits of the output, -1 for none
+  bool in_place = false;  // output shares the memory of `other`
   BconvPlan* conv = nullptr;
   bool pre_clamp = false;
   float pre_min = 0, pre_max = 0;
-  float min = 0, max = 0;   // of the result
+  float min = 0, max = 0;  // of the result
   bool clamped = false;
   int constant = -1;
   bool multiply = false;
@@ -88,11 +88,11 @@ class Program {
     bool done = false;          // nothing to do at this node
     BconvPlan* conv = nullptr;  // kBconv
     int weights = -1;
-    int quantize = -1, pool = -1;  // a conv that ends in the sign of a chain; its MAX_POOL_2D
-    uint32_t* flip = nullptr;      // for that pool
-    int chain = -1;                // first node of the chain, for names
+    int quantize = -1, pool = -1;   // a conv that ends in the sign of a chain; its MAX_POOL_2D
+    uint32_t* flip = nullptr;       // for that pool
+    int chain = -1;                 // first node of the chain, for names
     int addition = -1, clamp = -1;  // a conv that is computed at its addition
-    int added = -1;                // an addition: its conv
+    int added = -1;                 // an addition: its conv
   };
 
   // program_build.cc

@@ -30,8 +30,7 @@ bool CheckConstant(const tfl::Context* context, int index, const char* name, int
   for (int i = 0; i < rank; ++i) {
     const int size = t.dims->data[i];
     if (size < 1 || (dims[i] != 0 && size != dims[i])) {
-      return error->Set("%s must have %d elements in dimension %d, got %d", name, dims[i], i,
-                        size);
+      return error->Set("%s must have %d elements in dimension %d, got %d", name, dims[i], i, size);
     }
     if (!Multiply(bytes, size, &bytes)) return error->Set("%s are too large", name);
   }
@@ -114,7 +113,8 @@ bool Program::Build(const tfl::DelegateParams* params, Error* error) {
     }
   }
   for (int i = 0; i < count; ++i) {
-    if (!plans[i].done && !Emit(i, &plans, error)) return AtNode(nodes[i].op, nodes[i].index, error);
+    if (!plans[i].done && !Emit(i, &plans, error))
+      return AtNode(nodes[i].op, nodes[i].index, error);
   }
   return true;
 }
@@ -202,8 +202,8 @@ bool Program::ReadWindow(const OpNode& node, Step* step, Error* error) const {
     dilation_width = options[3].value;
     dilation_height = options[4].value;
     const int any[4] = {0, 0, 0, 0};
-    if (!CheckConstant(context_, node.input_count > 1 ? node.inputs[1] : -1, "weights",
-                       tfl::kInt32, 4, any, error)) {
+    if (!CheckConstant(context_, node.input_count > 1 ? node.inputs[1] : -1, "weights", tfl::kInt32,
+                       4, any, error)) {
       return false;
     }
     step->filter_height = context_->tensors[node.inputs[1]].dims->data[1];
@@ -277,9 +277,10 @@ bool Program::ReadConv(const OpNode& node, Plan* plan, Error* error) {
     return error->Set("output has type %d, must be float32, int8 or int32", out.type);
   }
   if (out.dims->data[3] != expected || in.dims->data[0] != out.dims->data[0]) {
-    return error->Set("output has shape [%d, .., .., %d], weights and input make it [%d, .., .., "
-                      "%d]",
-                      out.dims->data[0], out.dims->data[3], in.dims->data[0], expected);
+    return error->Set(
+        "output has shape [%d, .., .., %d], weights and input make it [%d, .., .., "
+        "%d]",
+        out.dims->data[0], out.dims->data[3], in.dims->data[0], expected);
   }
   plan->conv = New<BconvPlan>();
   if (plan->conv == nullptr || !convs_.Push(plan->conv)) {
@@ -330,8 +331,7 @@ bool Program::FuseSign(int quantize, Array<Plan>* plans, Error* error) {
   if (!plan.conv->FuseSign(steps.data(), steps.size(), kernels_.bconv, kernels_.bconv_count, flip,
                            error)) {
     // Without a message: constants that cannot be merged.
-    return error->text[0] == 0 ||
-           AtNode(nodes[position].op, nodes[position].index, error);
+    return error->text[0] == 0 || AtNode(nodes[position].op, nodes[position].index, error);
   }
   plan.quantize = quantize;
   plan.pool = pool;
@@ -367,8 +367,7 @@ bool Program::AddSteps(const Step& step, const Plan& plan, Error* error) {
   second.kernel_name = kernels_.bmaxpool->name;
   if (!ReadWindow(pool, &second, error)) return false;
   first.output = second.input = NewSlot();
-  return (first.output >= 0 && steps_.Push(first) && steps_.Push(second)) ||
-         error->OutOfMemory();
+  return (first.output >= 0 && steps_.Push(first) && steps_.Push(second)) || error->OutOfMemory();
 }
 
 bool Program::Emit(int position, Array<Plan>* plans, Error* error) {
@@ -438,8 +437,8 @@ bool Program::Emit(int position, Array<Plan>* plans, Error* error) {
       const int element = type == tfl::kFloat32 ? kElementFloat
                           : type == tfl::kInt8  ? kElementInt8
                                                 : kElementBool;
-      step.kernel_name = quantize ? kernels_.quantize[element]->name
-                                  : kernels_.dequantize[element]->name;
+      step.kernel_name =
+          quantize ? kernels_.quantize[element]->name : kernels_.dequantize[element]->name;
       break;
     }
     case Op::kBmaxpool:
@@ -467,7 +466,8 @@ bool Program::Emit(int position, Array<Plan>* plans, Error* error) {
         }
       }
       break;
-    case Op::kForeign: break;
+    case Op::kForeign:
+      break;
   }
   return steps_.Push(step) || error->OutOfMemory();
 }

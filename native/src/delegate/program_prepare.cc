@@ -78,7 +78,9 @@ bool Program::Propagate(Step* step, Error* error) {
   const int last = in.rank - 1;
   const auto words = [](int64_t channels) { return (channels + 31) / 32; };
   switch (step->op) {
-    case Op::kQuantize: dims[last] = words(dims[last]); break;
+    case Op::kQuantize:
+      dims[last] = words(dims[last]);
+      break;
     case Op::kDequantize: {
       const tfl::IntArray* declared = context_->tensors[step->output].dims;
       dims[last] = declared->data[declared->size - 1];
@@ -108,7 +110,8 @@ bool Program::Propagate(Step* step, Error* error) {
       break;
     case Op::kAddTensors:
     case Op::kAffine:
-    case Op::kForeign: break;
+    case Op::kForeign:
+      break;
   }
   if (dims[last] > INT32_MAX) return error->Set("too many channels");
   if (step->other >= 0) {

@@ -52,8 +52,8 @@ bool Program::Execute(const Step& step, ThreadPool* pool, Error* error) const {
   void* y = step.output < 0 ? nullptr : Data(step.output);
   uint32_t* bits = step.bits < 0 ? nullptr : static_cast<uint32_t*>(Data(step.bits));
   const void* other = step.other < 0 ? nullptr : Data(step.other);
-  if (x == nullptr || (y == nullptr && step.output >= 0) ||
-      (bits == nullptr && step.bits >= 0) || (other == nullptr && step.other >= 0)) {
+  if (x == nullptr || (y == nullptr && step.output >= 0) || (bits == nullptr && step.bits >= 0) ||
+      (other == nullptr && step.other >= 0)) {
     return error->Set("a tensor has no memory, or less than its shape takes");
   }
   size_t pixels = 1;
@@ -68,9 +68,9 @@ bool Program::Execute(const Step& step, ThreadPool* pool, Error* error) const {
       const int32_t words = DivideUp(in_channels, 32);
       const int32_t zero_point = context_->tensors[step.input].params.zero_point;
       Parallel(pool, pixels, pixels * in_channels, [&](size_t begin, size_t end) {
-        kernels_.quantize[element]->run(
-            static_cast<const uint8_t*>(x) + begin * in_channels * size,
-            static_cast<uint32_t*>(y) + begin * words, end - begin, in_channels, zero_point);
+        kernels_.quantize[element]->run(static_cast<const uint8_t*>(x) + begin * in_channels * size,
+                                        static_cast<uint32_t*>(y) + begin * words, end - begin,
+                                        in_channels, zero_point);
       });
       return true;
     }
@@ -86,8 +86,10 @@ bool Program::Execute(const Step& step, ThreadPool* pool, Error* error) const {
         // Past 255 the values saturate whatever the zero point is.
         const int32_t offset = static_cast<int32_t>(Min(1.0f / quantization.scale + 0.5f, 512.0f));
         const int64_t zero_point = quantization.zero_point;
-        plus_byte = static_cast<uint8_t>(Min<int64_t>(127, Max<int64_t>(zero_point + offset, -128)));
-        minus_byte = static_cast<uint8_t>(Max<int64_t>(-128, Min<int64_t>(zero_point - offset, 127)));
+        plus_byte =
+            static_cast<uint8_t>(Min<int64_t>(127, Max<int64_t>(zero_point + offset, -128)));
+        minus_byte =
+            static_cast<uint8_t>(Max<int64_t>(-128, Min<int64_t>(zero_point - offset, 127)));
       }
       const bool is_float = element == kElementFloat;
       kernels_.dequantize[element]->run(
@@ -156,15 +158,16 @@ bool Program::Execute(const Step& step, ThreadPool* pool, Error* error) const {
         return error->Set("a constant does not fit the channels");
       }
       AffineClamp(static_cast<const float*>(x), static_cast<float*>(y), pixels, in_channels,
-                  step.multiply ? constant : nullptr, step.multiply ? nullptr : constant,
-                  constants, step.min, step.max);
+                  step.multiply ? constant : nullptr, step.multiply ? nullptr : constant, constants,
+                  step.min, step.max);
       return true;
     }
     case Op::kMaxPool:
       MaxPool(static_cast<const float*>(x), static_cast<float*>(y), step.rows, step.columns,
               in.dims[0], in_channels, step.min, step.max);
       return true;
-    case Op::kForeign: break;
+    case Op::kForeign:
+      break;
   }
   return error->Set("cannot be run by this delegate");
 }

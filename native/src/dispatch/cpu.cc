@@ -28,8 +28,8 @@ uint64_t SavedRegisters() {
 enum { kAvx2, kPopcnt, kF, kBw, kDq, kVl, kVpopcntdq, kCount };
 
 struct Features {
-  Feature list[kCount] = {{"avx2", false},     {"popcnt", false},   {"avx512f", false},
-                          {"avx512bw", false}, {"avx512dq", false}, {"avx512vl", false},
+  Feature list[kCount] = {{"avx2", false},           {"popcnt", false},   {"avx512f", false},
+                          {"avx512bw", false},       {"avx512dq", false}, {"avx512vl", false},
                           {"avx512vpopcntdq", false}};
 
   Features() {

@@ -31,8 +31,10 @@ void Add(KernelTable* table, const AddKernel* kernel) {
 // The set that `isa` falls back to; scalar's is itself.
 Isa Implied(Isa isa) {
   switch (isa) {
-    case Isa::kAvx512: return Isa::kAvx2;
-    default: return Isa::kScalar;
+    case Isa::kAvx512:
+      return Isa::kAvx2;
+    default:
+      return Isa::kScalar;
   }
 }
 

@@ -33,7 +33,7 @@ struct KernelTable {
   const BconvKernel* bconv[kMaxBconv];  // in order of preference
   size_t bconv_count;
   const ExpandKernel* expand;
-  const QuantizeKernel* quantize[3];    // by ElementType
+  const QuantizeKernel* quantize[3];  // by ElementType
   const DequantizeKernel* dequantize[3];
   const BmaxpoolKernel* bmaxpool;
   const AddKernel* add;

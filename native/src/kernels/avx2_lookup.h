@@ -94,9 +94,8 @@ LCE_INLINE void LookupPack(const BconvShape* shape, const uint32_t* weights, voi
     } else {
       const int32_t eight = o / 8 % 4;
       uint8_t* out = half + o % 8 + 8 * (eight == 1 ? 2 : eight == 2 ? 1 : eight);
-      ForEachNibble(shape, weights + o * words, [out](size_t index, uint8_t nibble) {
-        out[index * kLookupHalf] = nibble;
-      });
+      ForEachNibble(shape, weights + o * words,
+                    [out](size_t index, uint8_t nibble) { out[index * kLookupHalf] = nibble; });
     }
   }
 }

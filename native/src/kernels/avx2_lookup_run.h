@@ -23,9 +23,9 @@ struct alignas(32) LookupSums {
 // hold the sums; of equal length as far as possible.
 struct LookupWindow {
   size_t half_bytes;
-  int32_t segments;       // in a run
+  int32_t segments;  // in a run
   int32_t segment_steps;
-  int32_t part_steps;     // of a segment in a run
+  int32_t part_steps;  // of a segment in a run
 };
 
 LCE_INLINE int32_t EqualParts(int32_t whole, int32_t most) {
@@ -85,8 +85,8 @@ struct WideStep {
     });
     Repeat<kPixels>(LCE_LAMBDA(i) {
       const uint8_t* row = &kLookupTable.row[0][0] + input[i][at];
-      const __m256i counts = _mm256_broadcastsi128_si256(
-          _mm_load_si128(reinterpret_cast<const __m128i*>(row)));
+      const __m256i counts =
+          _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(row)));
       Repeat<kHalves>(LCE_LAMBDA(j) {
         bytes[i][j] += reinterpret_cast<ByteSums>(_mm256_shuffle_epi8(counts, w[j]));
       });
@@ -145,9 +145,11 @@ struct NarrowStep {
 // One run for kPixels pixels, into 16-bit sums. A function of its own, for compilers to have
 // little to fit into 16 registers.
 template <int kPixels, typename Step>
-static __attribute__((noinline)) const uint8_t* LookupSteps(
-    const uint8_t* const* pixel_input, const LookupPart* part, const uint8_t* weights,
-    size_t half_bytes, LookupSums* sums, bool first) {
+static __attribute__((noinline)) const uint8_t* LookupSteps(const uint8_t* const* pixel_input,
+                                                            const LookupPart* part,
+                                                            const uint8_t* weights,
+                                                            size_t half_bytes, LookupSums* sums,
+                                                            bool first) {
   const uint8_t* input[kPixels];
   ByteSums bytes[kPixels][Step::kRegisters];
   Repeat<kPixels>(LCE_LAMBDA(i) {

@@ -35,9 +35,7 @@ LCE_INLINE uint32_t SignBits(__m256 y) {
   return static_cast<uint32_t>(_mm256_movemask_ps(negative));
 }
 
-LCE_INLINE uint32_t LowBits(int32_t count) {
-  return count >= 32 ? ~0u : (1u << count) - 1;
-}
+LCE_INLINE uint32_t LowBits(int32_t count) { return count >= 32 ? ~0u : (1u << count) - 1; }
 
 }  // namespace lce
 

@@ -45,8 +45,7 @@ LCE_INLINE __m256i Correct(const BconvTransform* t, __m256i x, const int32_t* ad
 }
 
 // y of channels o .. o + 7 before the fused steps; `sums` are those of channel o and on.
-LCE_INLINE __m256 Affine(const BconvTransform* t, const uint16_t* sums, int32_t o,
-                         PixelClass row) {
+LCE_INLINE __m256 Affine(const BconvTransform* t, const uint16_t* sums, int32_t o, PixelClass row) {
   __m256i x = LoadSums(sums);
   if (!t->simple) x = Correct(t, x, row.add ? row.add + o : nullptr);
   __m256 y = MultiplyAdd(t, x, o);

@@ -73,8 +73,8 @@ LCE_INLINE void Accumulate(const BconvArgs& args, int32_t pixel, int32_t pixel_e
   // One loop over all words: short loops over segments cost a misprediction each.
   const int32_t words = args.segments * args.segment_elements;
   const int32_t* offset = args.element_offset;
-  const uint32_t* weights = static_cast<const uint32_t*>(args.weights) +
-                            static_cast<size_t>(block) * words * kChannels;
+  const uint32_t* weights =
+      static_cast<const uint32_t*>(args.weights) + static_cast<size_t>(block) * words * kChannels;
   for (int32_t k = 0; k < words; ++k) {
     const int64_t at = offset[k];
     __m512i w[kVectors];
@@ -157,19 +157,19 @@ LCE_INLINE void Transform(const BconvArgs& args, int32_t block, const Tile& tile
 }
 
 // Calls tile(args, pixel, pixel_end, block) for both widths of the last block.
-#define LCE_AVX512_TILES(function)                                                          \
-  static void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end,            \
-                  int32_t block_begin, int32_t block_end) {                                 \
-    for (int32_t block = block_begin; block < block_end; ++block) {                         \
-      const bool wide = args->out_channels - block * avx512::kChannels > 16;                \
-      for (int32_t p = pixel_begin; p < pixel_end; p += avx512::kPixels) {                  \
-        if (wide) {                                                                         \
-          function<2>(*args, p, pixel_end, block);                                          \
-        } else {                                                                            \
-          function<1>(*args, p, pixel_end, block);                                          \
-        }                                                                                   \
-      }                                                                                     \
-    }                                                                                       \
+#define LCE_AVX512_TILES(function)                                               \
+  static void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end, \
+                  int32_t block_begin, int32_t block_end) {                      \
+    for (int32_t block = block_begin; block < block_end; ++block) {              \
+      const bool wide = args->out_channels - block * avx512::kChannels > 16;     \
+      for (int32_t p = pixel_begin; p < pixel_end; p += avx512::kPixels) {       \
+        if (wide) {                                                              \
+          function<2>(*args, p, pixel_end, block);                               \
+        } else {                                                                 \
+          function<1>(*args, p, pixel_end, block);                               \
+        }                                                                        \
+      }                                                                          \
+    }                                                                            \
   }
 
 }  // namespace avx512

@@ -66,19 +66,19 @@ struct BconvTransform {
   // c * class_stride; row 0 exists in all of them and is 0 in the first two.
   const uint16_t* pixel_class;
   int32_t class_stride;
-  const int32_t* class_add;        // or null; never with `simple`
-  const float* class_add_float;    // or null
-  const int32_t* threshold;        // bitpacked output; row 0 where pixel_class is null
-  const uint32_t* invert;          // bitpacked output: ceil(out_channels / 32) words, or null
+  const int32_t* class_add;      // or null; never with `simple`
+  const float* class_add_float;  // or null
+  const int32_t* threshold;      // bitpacked output; row 0 where pixel_class is null
+  const uint32_t* invert;        // bitpacked output: ceil(out_channels / 32) words, or null
 
   // Fused steps of float output, in this order.
-  float pre_min, pre_max;          // y = clamp(y); used if `pre_clamp`
+  float pre_min, pre_max;  // y = clamp(y); used if `pre_clamp`
   int32_t pre_clamp;
-  const float* residual;           // y = y + residual[pixel][o], or null; may be the output
-  float post_min, post_max;        // y = clamp(y); used if `post_clamp`
+  const float* residual;     // y = y + residual[pixel][o], or null; may be the output
+  float post_min, post_max;  // y = clamp(y); used if `post_clamp`
   int32_t post_clamp;
-  uint32_t* bits;                  // also write bit = y < 0, or null
-  int32_t bits_stride;             // words per pixel
+  uint32_t* bits;       // also write bit = y < 0, or null
+  int32_t bits_stride;  // words per pixel
 };
 
 struct BconvArgs {
@@ -88,8 +88,8 @@ struct BconvArgs {
   int32_t segments, segment_elements;
   // The same window element by element: segment_offset[s] + k at s * segment_elements + k.
   const int32_t* element_offset;
-  const void* weights;            // packed by the kernel
-  int32_t out_channels;           // of this group
+  const void* weights;   // packed by the kernel
+  int32_t out_channels;  // of this group
   // First output channel of the group, in the layout of its output: pixel p starts at
   // output + p * out_stride (floats, int8 or words). Null for float output that only feeds
   // `bits`.

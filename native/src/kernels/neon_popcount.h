@@ -59,8 +59,8 @@ LCE_NEON_INLINE void PackWeights(const BconvShape* shape, const uint32_t* weight
         group = left >= 4 ? 4 : left >= 2 ? 2 : 1;
         for (size_t channel = first; channel < first + kBlock; ++channel, to += group) {
           const size_t bytes = static_cast<size_t>(group) * sizeof(uint32_t);
-          const size_t from = channel * depth +
-                              static_cast<size_t>(segment) * shape->segment_words + word;
+          const size_t from =
+              channel * depth + static_cast<size_t>(segment) * shape->segment_words + word;
           if (channel < static_cast<size_t>(shape->out_channels)) {
             memcpy(to, weights + from, bytes);
           } else {

@@ -25,10 +25,10 @@ LCE_NEON_INLINE uint32_t MasksToWord(uint8x16_t low, uint8x16_t high) {
 // Where 16 values are below zero; not where they are -0.0 or NaN.
 LCE_NEON_INLINE uint8x16_t Negative(float32x4_t x0, float32x4_t x1, float32x4_t x2,
                                     float32x4_t x3) {
-  const uint16x8_t low = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(x0)),
-                                    vreinterpretq_u16_u32(vcltzq_f32(x1)));
-  const uint16x8_t high = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(x2)),
-                                     vreinterpretq_u16_u32(vcltzq_f32(x3)));
+  const uint16x8_t low =
+      vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(x0)), vreinterpretq_u16_u32(vcltzq_f32(x1)));
+  const uint16x8_t high =
+      vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(x2)), vreinterpretq_u16_u32(vcltzq_f32(x3)));
   return vuzp1q_u8(vreinterpretq_u8_u16(low), vreinterpretq_u8_u16(high));
 }
 

@@ -68,8 +68,8 @@ LCE_NEON_INLINE uint16x8_t ChannelBits() {
 
 // Bit i is set where channel i is below zero.
 LCE_NEON_INLINE uint8_t SignByte(Float8 x, uint16x8_t channel_bits) {
-  const uint16x8_t negative = vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(x.lo)),
-                                         vreinterpretq_u16_u32(vcltzq_f32(x.hi)));
+  const uint16x8_t negative =
+      vuzp1q_u16(vreinterpretq_u16_u32(vcltzq_f32(x.lo)), vreinterpretq_u16_u32(vcltzq_f32(x.hi)));
   return static_cast<uint8_t>(vaddvq_u16(vandq_u16(negative, channel_bits)));
 }
 

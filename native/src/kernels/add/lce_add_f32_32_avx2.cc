@@ -38,8 +38,8 @@ LCE_INLINE uint32_t AddLast(const float* a, const float* b, float* output, int32
 }
 
 // One row of `count` values; a whole range of rows is one row where no word of bits is partial.
-LCE_INLINE void AddRow(const float* a, const float* b, float* output, uint32_t* bits,
-                       size_t count, Bounds bounds) {
+LCE_INLINE void AddRow(const float* a, const float* b, float* output, uint32_t* bits, size_t count,
+                       Bounds bounds) {
   size_t i = 0;
   for (; i + 32 <= count; i += 32) {
     const uint32_t word = AddFull(a + i, b + i, output ? output + i : nullptr, bounds);

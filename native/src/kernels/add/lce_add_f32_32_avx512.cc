@@ -34,8 +34,7 @@ LCE_INLINE uint32_t AddFull(const float* a, const float* b, float* output, Bound
 LCE_INLINE uint32_t AddLast(const float* a, const float* b, float* output, uint32_t mask,
                             Bounds bounds) {
   const __mmask16 m0 = LowHalf(mask), m1 = HighHalf(mask);
-  const __m512 low =
-      ClampSum(_mm512_maskz_loadu_ps(m0, a), _mm512_maskz_loadu_ps(m0, b), bounds);
+  const __m512 low = ClampSum(_mm512_maskz_loadu_ps(m0, a), _mm512_maskz_loadu_ps(m0, b), bounds);
   const __m512 high =
       ClampSum(_mm512_maskz_loadu_ps(m1, a + 16), _mm512_maskz_loadu_ps(m1, b + 16), bounds);
   if (output) {
@@ -47,8 +46,8 @@ LCE_INLINE uint32_t AddLast(const float* a, const float* b, float* output, uint3
 }
 
 // One row of `count` values; a whole range of rows is one row where no word of bits is partial.
-LCE_INLINE void AddRow(const float* a, const float* b, float* output, uint32_t* bits,
-                       size_t count, Bounds bounds) {
+LCE_INLINE void AddRow(const float* a, const float* b, float* output, uint32_t* bits, size_t count,
+                       Bounds bounds) {
   size_t i = 0;
   for (; i + 32 <= count; i += 32) {
     const uint32_t word = AddFull(a + i, b + i, output ? output + i : nullptr, bounds);

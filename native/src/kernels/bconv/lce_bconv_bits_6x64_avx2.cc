@@ -16,8 +16,7 @@ void Pack(const BconvShape* shape, const uint32_t* weights, void* packed) {
 LCE_INLINE uint32_t Word(const uint16_t* sums, const int32_t* threshold) {
   uint32_t word = 0;
   Repeat<4>(LCE_LAMBDA(i) {
-    const __m256i above =
-        _mm256_cmpgt_epi32(LoadSums(sums + 8 * i), LoadInts(threshold + 8 * i));
+    const __m256i above = _mm256_cmpgt_epi32(LoadSums(sums + 8 * i), LoadInts(threshold + 8 * i));
     word |= static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(above))) << (8 * i);
   });
   return word;
@@ -47,8 +46,15 @@ void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end, int32_t 
 
 }  // namespace
 
-extern const BconvKernel lce_bconv_bits_6x64_avx2 = {
-    "lce_bconv_bits_6x64_avx2", Isa::kAvx2, OutputKind::kBits, InputForm::kNibbles,
-    kLookupPixels, kLookupBlock, Accepts, PackedBytes, Pack, Run};
+extern const BconvKernel lce_bconv_bits_6x64_avx2 = {"lce_bconv_bits_6x64_avx2",
+                                                     Isa::kAvx2,
+                                                     OutputKind::kBits,
+                                                     InputForm::kNibbles,
+                                                     kLookupPixels,
+                                                     kLookupBlock,
+                                                     Accepts,
+                                                     PackedBytes,
+                                                     Pack,
+                                                     Run};
 
 }  // namespace lce

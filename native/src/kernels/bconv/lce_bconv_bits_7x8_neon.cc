@@ -40,8 +40,8 @@ LCE_NEON_INLINE uint8_t Byte(uint16x8_t acc, uint16x8_t limit, uint16x8_t invert
 }
 
 // Pixels of which some may be at the border. Not inlined, so that it does not crowd the rest.
-__attribute__((noinline)) void StoreBorder(const Block* block, const uint16x8_t* acc,
-                                           int32_t pixel, int32_t pixels) {
+__attribute__((noinline)) void StoreBorder(const Block* block, const uint16x8_t* acc, int32_t pixel,
+                                           int32_t pixels) {
   const BconvTransform* t = block->transform;
   const uint16_t* pixel_class = t->pixel_class;
   const uint16x8_t inner = block->limit, invert = block->invert, bits = block->channel_bits;
@@ -105,8 +105,15 @@ void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end, int32_t 
 
 }  // namespace
 
-extern const BconvKernel lce_bconv_bits_7x8_neon = {
-    "lce_bconv_bits_7x8_neon", Isa::kNeon, OutputKind::kBits, InputForm::kWords, kTile, kBlock,
-    Accepts, Bytes, Pack, Run};
+extern const BconvKernel lce_bconv_bits_7x8_neon = {"lce_bconv_bits_7x8_neon",
+                                                    Isa::kNeon,
+                                                    OutputKind::kBits,
+                                                    InputForm::kWords,
+                                                    kTile,
+                                                    kBlock,
+                                                    Accepts,
+                                                    Bytes,
+                                                    Pack,
+                                                    Run};
 
 }  // namespace lce

@@ -46,8 +46,15 @@ void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end, int32_t 
 
 }  // namespace
 
-extern const BconvKernel lce_bconv_f32_1x32_scalar = {
-    "lce_bconv_f32_1x32_scalar", Isa::kScalar, OutputKind::kFloat, InputForm::kWords, 1,
-    kScalarBlock, Accepts, PackedBytes, Pack, Run};
+extern const BconvKernel lce_bconv_f32_1x32_scalar = {"lce_bconv_f32_1x32_scalar",
+                                                      Isa::kScalar,
+                                                      OutputKind::kFloat,
+                                                      InputForm::kWords,
+                                                      1,
+                                                      kScalarBlock,
+                                                      Accepts,
+                                                      PackedBytes,
+                                                      Pack,
+                                                      Run};
 
 }  // namespace lce

@@ -23,8 +23,8 @@ void StorePlain(const BconvArgs* args, const LookupSums* sums, int32_t pixel, in
   const BconvTransform* t = &args->transform;
   const int32_t first = block * kLookupBlock;
   const int32_t count = MinInt(kLookupBlock, args->out_channels - first);
-  float* output = static_cast<float*>(args->output) +
-                  static_cast<size_t>(pixel) * args->out_stride + first;
+  float* output =
+      static_cast<float*>(args->output) + static_cast<size_t>(pixel) * args->out_stride + first;
   for (int32_t i = 0; i < pixels; ++i, output += args->out_stride) {
     const uint16_t* sum = sums->sum[i];
     int32_t c = 0;
@@ -101,7 +101,7 @@ void StoreFused(const BconvArgs* args, const LookupSums* sums, int32_t pixel, in
     const size_t at = static_cast<size_t>(pixel) * args->out_stride;
     for (int32_t first = begin; first < end; first += 32) {
       Row row;
-      row.sums = sums->sum[i] + first - begin;
+      row.sums = sums->sum[i] + (first - begin);
       row.multiplier = t->multiplier + first;
       row.bias = t->bias + first;
       row.class_add = number.add ? number.add + first : nullptr;
@@ -117,15 +117,22 @@ void StoreFused(const BconvArgs* args, const LookupSums* sums, int32_t pixel, in
 void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end, int32_t block_begin,
          int32_t block_end) {
   LookupRun(args, pixel_begin, pixel_end, block_begin, block_end,
-            IsPlain(&args->transform)  ? StorePlain
-            : args->transform.simple ? StoreFused<true>
-                                     : StoreFused<false>);
+            IsPlain(&args->transform) ? StorePlain
+            : args->transform.simple  ? StoreFused<true>
+                                      : StoreFused<false>);
 }
 
 }  // namespace
 
-extern const BconvKernel lce_bconv_f32_6x64_avx2 = {
-    "lce_bconv_f32_6x64_avx2", Isa::kAvx2, OutputKind::kFloat, InputForm::kNibbles,
-    kLookupPixels, kLookupBlock, Accepts, PackedBytes, Pack, Run};
+extern const BconvKernel lce_bconv_f32_6x64_avx2 = {"lce_bconv_f32_6x64_avx2",
+                                                    Isa::kAvx2,
+                                                    OutputKind::kFloat,
+                                                    InputForm::kNibbles,
+                                                    kLookupPixels,
+                                                    kLookupBlock,
+                                                    Accepts,
+                                                    PackedBytes,
+                                                    Pack,
+                                                    Run};
 
 }  // namespace lce

@@ -46,8 +46,8 @@ LCE_NEON_INLINE void StoreBits(uint8_t* to, uint8_t byte, int32_t clear) {
 }
 
 // Not inlined, so that it does not crowd the plain way.
-__attribute__((noinline)) void StoreUsual(const Block* block, const uint16x8_t* acc,
-                                          int32_t pixel, int32_t pixels) {
+__attribute__((noinline)) void StoreUsual(const Block* block, const uint16x8_t* acc, int32_t pixel,
+                                          int32_t pixels) {
   const BconvTransform* t = &block->args->transform;
   const ptrdiff_t stride = block->args->out_stride, bits_stride = t->bits_stride * 4;
   const Float8 multiplier = block->multiplier, bias = block->bias;
@@ -165,8 +165,15 @@ void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end, int32_t 
 
 }  // namespace
 
-extern const BconvKernel lce_bconv_f32_7x8_neon = {
-    "lce_bconv_f32_7x8_neon", Isa::kNeon, OutputKind::kFloat, InputForm::kWords, kTile, kBlock,
-    Accepts, Bytes, Pack, Run};
+extern const BconvKernel lce_bconv_f32_7x8_neon = {"lce_bconv_f32_7x8_neon",
+                                                   Isa::kNeon,
+                                                   OutputKind::kFloat,
+                                                   InputForm::kWords,
+                                                   kTile,
+                                                   kBlock,
+                                                   Accepts,
+                                                   Bytes,
+                                                   Pack,
+                                                   Run};
 
 }  // namespace lce

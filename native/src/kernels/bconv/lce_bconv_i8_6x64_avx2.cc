@@ -15,12 +15,9 @@ void Pack(const BconvShape* shape, const uint32_t* weights, void* packed) {
 
 // Channels o and on, kVectors * 8 of them.
 template <int kVectors>
-LCE_INLINE __m256i Bytes(const BconvTransform* t, const uint16_t* sums, int32_t o,
-                         PixelClass row) {
+LCE_INLINE __m256i Bytes(const BconvTransform* t, const uint16_t* sums, int32_t o, PixelClass row) {
   __m256i y[4] = {};
-  Repeat<kVectors>(LCE_LAMBDA(i) {
-    y[i] = RoundToInt(Affine(t, sums + 8 * i, o + 8 * i, row));
-  });
+  Repeat<kVectors>(LCE_LAMBDA(i) { y[i] = RoundToInt(Affine(t, sums + 8 * i, o + 8 * i, row)); });
   // Packing works in halves of a register and leaves groups of four channels in the order
   // 0 8 16 24 4 12 20 28.
   const __m256i bytes =
@@ -35,8 +32,8 @@ void Store(const BconvArgs* args, const LookupSums* sums, int32_t pixel, int32_t
   const int32_t count = MinInt(kLookupBlock, args->out_channels - first);
   for (int32_t i = 0; i < pixels; ++i, ++pixel) {
     const PixelClass row = FindClass(t, pixel);
-    int8_t* output = static_cast<int8_t*>(args->output) +
-                     static_cast<size_t>(pixel) * args->out_stride + first;
+    int8_t* output =
+        static_cast<int8_t*>(args->output) + static_cast<size_t>(pixel) * args->out_stride + first;
     int32_t c = 0;
     for (; count - c > 16; c += 32) {
       StoreBytes(output + c, Bytes<4>(t, sums->sum[i] + c, first + c, row), count - c);
@@ -54,8 +51,15 @@ void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end, int32_t 
 
 }  // namespace
 
-extern const BconvKernel lce_bconv_i8_6x64_avx2 = {
-    "lce_bconv_i8_6x64_avx2", Isa::kAvx2, OutputKind::kInt8, InputForm::kNibbles, kLookupPixels,
-    kLookupBlock, Accepts, PackedBytes, Pack, Run};
+extern const BconvKernel lce_bconv_i8_6x64_avx2 = {"lce_bconv_i8_6x64_avx2",
+                                                   Isa::kAvx2,
+                                                   OutputKind::kInt8,
+                                                   InputForm::kNibbles,
+                                                   kLookupPixels,
+                                                   kLookupBlock,
+                                                   Accepts,
+                                                   PackedBytes,
+                                                   Pack,
+                                                   Run};
 
 }  // namespace lce

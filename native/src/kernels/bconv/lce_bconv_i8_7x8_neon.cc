@@ -17,21 +17,19 @@ struct Block {
 };
 
 LCE_NEON_INLINE int8x8_t Round(Float8 y) {
-  return vqmovn_s16(
-      vqmovn_high_s32(vqmovn_s32(vcvtaq_s32_f32(y.lo)), vcvtaq_s32_f32(y.hi)));
+  return vqmovn_s16(vqmovn_high_s32(vqmovn_s32(vcvtaq_s32_f32(y.lo)), vcvtaq_s32_f32(y.hi)));
 }
 
 // Not inlined, so that it does not crowd the accumulation. Everything is copied out of reach of
 // the stores first, or it would be loaded again for each pixel.
-__attribute__((noinline)) void StorePixels(const Block* from, const uint16x8_t* acc,
-                                           int32_t pixel, int32_t pixels) {
+__attribute__((noinline)) void StorePixels(const Block* from, const uint16x8_t* acc, int32_t pixel,
+                                           int32_t pixels) {
   Block block = *from;
   BconvTransform t = block.args->transform;
   const ptrdiff_t stride = block.args->out_stride;
   int8_t* output = static_cast<int8_t*>(block.args->output) + pixel * stride + block.channel;
   for (const int32_t end = pixel + pixels; pixel < end; ++pixel, ++acc, output += stride) {
-    const int8x8_t y =
-        Round(Affine(t, *acc, block.multiplier, block.bias, pixel, block.channel));
+    const int8x8_t y = Round(Affine(t, *acc, block.multiplier, block.bias, pixel, block.channel));
     if (block.count == kBlock) {
       vst1_s8(output, y);
     } else {
@@ -74,8 +72,15 @@ void Run(const BconvArgs* args, int32_t pixel_begin, int32_t pixel_end, int32_t 
 
 }  // namespace
 
-extern const BconvKernel lce_bconv_i8_7x8_neon = {
-    "lce_bconv_i8_7x8_neon", Isa::kNeon, OutputKind::kInt8, InputForm::kWords, kTile, kBlock,
-    Accepts, Bytes, Pack, Run};
+extern const BconvKernel lce_bconv_i8_7x8_neon = {"lce_bconv_i8_7x8_neon",
+                                                  Isa::kNeon,
+                                                  OutputKind::kInt8,
+                                                  InputForm::kWords,
+                                                  kTile,
+                                                  kBlock,
+                                                  Accepts,
+                                                  Bytes,
+                                                  Pack,
+                                                  Run};
 
 }  // namespace lce

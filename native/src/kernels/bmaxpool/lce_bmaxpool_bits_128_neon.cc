@@ -60,7 +60,7 @@ void Run(const BmaxpoolArgs* args, int32_t row_begin, int32_t row_end) {
 
 }  // namespace
 
-extern const BmaxpoolKernel lce_bmaxpool_bits_128_neon = {"lce_bmaxpool_bits_128_neon",
-                                                          Isa::kNeon, Run};
+extern const BmaxpoolKernel lce_bmaxpool_bits_128_neon = {"lce_bmaxpool_bits_128_neon", Isa::kNeon,
+                                                          Run};
 
 }  // namespace lce

@@ -21,6 +21,6 @@ void Run(const uint32_t* input, void* output, size_t pixels, int32_t channels, c
 }  // namespace
 
 extern const DequantizeKernel lce_dequantize_bool_1_scalar = {"lce_dequantize_bool_1_scalar",
-                                                             Isa::kScalar, kElementBool, Run};
+                                                              Isa::kScalar, kElementBool, Run};
 
 }  // namespace lce

@@ -6,8 +6,7 @@ namespace {
 
 void Run(const uint32_t* input, void* output, size_t pixels, int32_t channels, const void* plus,
          const void* minus) {
-  const float value[2] = {*static_cast<const float*>(plus),
-                          *static_cast<const float*>(minus)};
+  const float value[2] = {*static_cast<const float*>(plus), *static_cast<const float*>(minus)};
   float* y = static_cast<float*>(output);
   for (size_t pixel = 0; pixel < pixels; ++pixel) {
     for (int32_t first = 0; first < channels; first += 32) {
@@ -21,6 +20,6 @@ void Run(const uint32_t* input, void* output, size_t pixels, int32_t channels, c
 }  // namespace
 
 extern const DequantizeKernel lce_dequantize_f32_1_scalar = {"lce_dequantize_f32_1_scalar",
-                                                            Isa::kScalar, kElementFloat, Run};
+                                                             Isa::kScalar, kElementFloat, Run};
 
 }  // namespace lce

@@ -4,8 +4,7 @@
 namespace lce {
 namespace {
 
-void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
-         int32_t) {
+void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels, int32_t) {
   const uint8_t* x = static_cast<const uint8_t*>(input);
   for (size_t pixel = 0; pixel < pixels; ++pixel) {
     for (int32_t first = 0; first < channels; first += 32) {
@@ -21,6 +20,6 @@ void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
 }  // namespace
 
 extern const QuantizeKernel lce_quantize_bool_1_scalar = {"lce_quantize_bool_1_scalar",
-                                                         Isa::kScalar, kElementBool, Run};
+                                                          Isa::kScalar, kElementBool, Run};
 
 }  // namespace lce

@@ -4,8 +4,7 @@
 namespace lce {
 namespace {
 
-void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
-         int32_t) {
+void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels, int32_t) {
   const float* x = static_cast<const float*>(input);
   for (size_t pixel = 0; pixel < pixels; ++pixel) {
     for (int32_t first = 0; first < channels; first += 32) {
@@ -20,7 +19,7 @@ void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
 
 }  // namespace
 
-extern const QuantizeKernel lce_quantize_f32_1_scalar = {"lce_quantize_f32_1_scalar",
-                                                        Isa::kScalar, kElementFloat, Run};
+extern const QuantizeKernel lce_quantize_f32_1_scalar = {"lce_quantize_f32_1_scalar", Isa::kScalar,
+                                                         kElementFloat, Run};
 
 }  // namespace lce

@@ -4,8 +4,7 @@
 namespace lce {
 namespace {
 
-void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
-         int32_t zero_point) {
+void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels, int32_t zero_point) {
   const int8_t* x = static_cast<const int8_t*>(input);
   for (size_t pixel = 0; pixel < pixels; ++pixel) {
     for (int32_t first = 0; first < channels; first += 32) {
@@ -20,7 +19,7 @@ void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
 
 }  // namespace
 
-extern const QuantizeKernel lce_quantize_i8_1_scalar = {"lce_quantize_i8_1_scalar",
-                                                       Isa::kScalar, kElementInt8, Run};
+extern const QuantizeKernel lce_quantize_i8_1_scalar = {"lce_quantize_i8_1_scalar", Isa::kScalar,
+                                                        kElementInt8, Run};
 
 }  // namespace lce

@@ -7,8 +7,7 @@
 namespace lce {
 namespace {
 
-void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
-         int32_t zero_point) {
+void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels, int32_t zero_point) {
   const int8_t* x = static_cast<const int8_t*>(input);
   const __m256i limit =
       _mm256_set1_epi8(static_cast<char>(ClampInt(zero_point, INT8_MIN, INT8_MAX)));

@@ -22,8 +22,7 @@ LCE_NEON_INLINE uint32_t FullWord(const int8_t* x, Limit limit) {
   return MasksToWord(vandq_u8(low, limit.keep), vandq_u8(high, limit.keep));
 }
 
-void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
-         int32_t zero_point) {
+void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels, int32_t zero_point) {
   const int8_t* x = static_cast<const int8_t*>(input);
   const int32_t zero = zero_point < -127 ? -127 : zero_point > 128 ? 128 : zero_point;
   const Limit limit = {vdupq_n_s8(static_cast<int8_t>(zero - 1)),

@@ -27,8 +27,7 @@ LCE_INLINE void LastWords(const int8_t* x, uint32_t* output, int32_t count, Limi
   if (count > 32) output[1] = static_cast<uint32_t>(bits >> 32);
 }
 
-void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
-         int32_t zero_point) {
+void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels, int32_t zero_point) {
   const int8_t* x = static_cast<const int8_t*>(input);
   const int32_t clamped = ClampInt(zero_point, INT8_MIN, INT8_MAX);
   const Limit limit = {_mm512_set1_epi8(static_cast<char>(clamped)),
@@ -50,7 +49,7 @@ void Run(const void* input, uint32_t* output, size_t pixels, int32_t channels,
 
 }  // namespace
 
-extern const QuantizeKernel lce_quantize_i8_64_avx512 = {"lce_quantize_i8_64_avx512",
-                                                         Isa::kAvx512, kElementInt8, Run};
+extern const QuantizeKernel lce_quantize_i8_64_avx512 = {"lce_quantize_i8_64_avx512", Isa::kAvx512,
+                                                         kElementInt8, Run};
 
 }  // namespace lce
