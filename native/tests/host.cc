@@ -56,7 +56,8 @@ Host::Host(const Model& model) : model_(model) {
     tensor.params = {source.scale, source.zero_point};
     tensor.is_variable = source.variable;
     if (!source.no_dims) tensor.dims = MakeArray(source.dims);
-    tensor.allocation = source.constant ? tfl::kMmapRo : kArena;
+    tensor.allocation = source.constant ? source.allocation : kArena;
+    if (!source.signature.empty()) tensor.dims_signature = MakeArray(source.signature);
     tensor.bytes = source.constant ? source.data.size() : BytesOf(tensor);
     if (!source.constant || source.no_data) continue;
     const size_t shift = static_cast<size_t>(source.misalignment);
@@ -103,6 +104,7 @@ Host::~Host() {
   free(plan_array_);
   for (size_t i = 0; i < context_.tensor_count; ++i) {
     free(context_.tensors[i].dims);
+    free(const_cast<tfl::IntArray*>(context_.tensors[i].dims_signature));
     free(blocks_[i]);
   }
   free(context_.tensors);

@@ -228,7 +228,111 @@ bool TestOperatorThatReadsItsOutput(Random*) {
   return Refused(model, "LceBconv2d", {}, Subsets::kAllInOne);
 }
 
+// Numbers of TensorFlow Lite's enum, written here a second time on purpose.
+bool TestWeightsThatAreNotInTheFile(Random*) {
+  Random random(1);
+  constexpr int kDynamic = 4, kPersistentReadOnly = 5, kArenaPersistent = 3;
+  for (const int tensor : {kConvWeights, kConvMultiplier, kConvBias}) {
+    for (const int allocation : {kDynamic, kPersistentReadOnly, kArenaPersistent}) {
+      Model model = ConvModel(ConvCase(), &random);
+      model.tensors[tensor].allocation = allocation;
+      if (!Refused(model, "must be constant")) return false;
+    }
+  }
+  return true;
+}
+
+// Its value may differ in the next run, so it has no place in a threshold.
+bool TestOperandThatIsNotInTheFile(Random*) {
+  Model model = ConvStart();
+  const int operand = model.AddConstant(tfl::kFloat32, {64}, std::vector<float>(64, 100.0f));
+  model.tensors[operand].allocation = 4;  // dynamic
+  const int sum = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+  model.AddBuiltin(tfl::kAdd, {kConvOutput, operand}, {sum}, tfl::ActivationParams{0});
+  model.outputs = {AddQuantize(&model, sum)};
+  const TestDelegate delegate;
+  Host host(model);
+  LCE_CHECK(host.Apply(delegate.get()), "%s", host.errors.c_str());
+  LCE_CHECK(host.plan_size() == 3, "%zu", host.plan_size());  // the addition stays
+  return true;
+}
+
+bool TestConstantOutput(Random*) {
+  Random random(1);
+  Model model = ConvModel(ConvCase(), &random);
+  ModelTensor& output = model.tensors[kConvOutput];
+  output.constant = true;
+  output.data.resize(TensorBytes(output.type, output.dims));
+  return Refused(model, "output is constant");
+}
+
+// Not ours, so none of our business.
+bool TestTwoForeignWriters(Random*) {
+  for (const bool ours : {false, true}) {
+    Model model;
+    const int x = model.Add(tfl::kFloat32, {1, 2, 2, 32});
+    const int y = model.Add(tfl::kFloat32, {1, 2, 2, 32});
+    model.AddBuiltin(tfl::kRelu, {x}, {y}, 0);
+    model.AddBuiltin(tfl::kRelu6, {x}, {y}, 0);
+    model.inputs = {x};
+    model.outputs = {y};
+    if (ours) model.outputs = {AddQuantize(&model, y)};
+    if (!Runs(model)) return false;
+  }
+  return true;
+}
+
+// The converter writes 1 for a size that is not known.
+bool TestUnknownImageSize(Random* random) {
+  ConvCase c;
+  c.height = c.width = 3;
+  c.channels = c.out = 32;
+  c.options.padding = 1;
+  Model model = ConvModel(c, random);
+  for (const int t : {kConvInput, kConvOutput}) {
+    ModelTensor& tensor = model.tensors[t];
+    tensor.signature = {-1, -1, -1, tensor.dims[3]};
+    tensor.dims = {1, 1, 1, tensor.dims[3]};
+  }
+  const TestDelegate delegate;
+  Host host(model);
+  LCE_CHECK(host.Apply(delegate.get()), "%s", host.errors.c_str());
+  LCE_CHECK(!host.Allocate(), "a window of 3 does not fit into an image of 1");
+  LCE_CHECK(host.ResizeInput(kConvInput, {2, 7, 5, 1}), "%s", host.errors.c_str());
+  LCE_CHECK(host.Allocate(), "%s", host.errors.c_str());
+  LCE_CHECK_RUNS(model, Random(random->Next()), host);
+  return true;
+}
+
+// Two tensors of the same shape in the file that will not have the same shape later.
+bool TestAdditionOfUnknownSizes(Random*) {
+  Model model = ConvStart();
+  const int other = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+  const int sum = model.Add(tfl::kFloat32, {1, 4, 4, 64});
+  model.AddBuiltin(tfl::kAdd, {kConvOutput, other}, {sum}, tfl::ActivationParams{0});
+  model.inputs.push_back(other);
+  model.outputs = {sum};
+  for (const bool alike : {true, false}) {
+    for (const int t : {+kConvInput, +kConvOutput, other, sum}) {
+      const Dims& dims = model.tensors[t].dims;
+      model.tensors[t].signature = {-1, -1, -1, dims[3]};
+    }
+    if (!alike) model.tensors[other].signature.clear();
+    const TestDelegate delegate;
+    Host host(model);
+    LCE_CHECK(host.Apply(delegate.get()), "%s", host.errors.c_str());
+    LCE_CHECK(host.plan_size() == (alike ? 1 : 2), "%zu", host.plan_size());
+  }
+  return true;
+}
+
 const Test kTests[] = {
+    {"weights_that_are_not_in_the_file", TestWeightsThatAreNotInTheFile, 1},
+    {"operand_that_is_not_in_the_file", TestOperandThatIsNotInTheFile, 1},
+    {"constant_output", TestConstantOutput, 1},
+    {"two_foreign_writers", TestTwoForeignWriters, 1},
+    {"unknown_image_size", TestUnknownImageSize, 20},
+    {"addition_of_unknown_sizes", TestAdditionOfUnknownSizes, 1},
     {"user_with_many_inputs", TestUserWithManyInputs, 1},
     {"user_with_two_outputs", TestUserWithTwoOutputs, 1},
     {"user_behind_clamp_with_two_outputs", TestUserBehindClampWithTwoOutputs, 1},

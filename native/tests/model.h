@@ -27,7 +27,10 @@ struct ModelTensor {
   int packed_channels = 0;  // bits in the last dimension, so that contents can be made valid
 
   bool constant = false;
-  Bytes data;  // of a constant
+  Bytes data;      // of a constant
+  Dims signature;  // the shape with -1 for sizes that are not fixed; empty if all are
+  // Where the interpreter says a constant is, if not in the file.
+  int allocation = tfl::kMmapRo;
   // Ways of being wrong:
   int misalignment = 0;  // bytes by which the constant's data is off
   bool no_data = false;  // a constant without data

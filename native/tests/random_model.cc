@@ -195,8 +195,7 @@ class Builder {
       threshold = model_.AddConstant(tfl::kInt32, {out}, thresholds);
       result = Live(model_.AddPacked(dims));
     } else {
-      // What int8 a NaN becomes is not defined.
-      const bool odd = limits_.odd_values && kind != 2;
+      const bool odd = limits_.odd_values;
       multiplier = model_.AddConstant(tfl::kFloat32, {out}, Floats(out, 1.0f, odd));
       bias = model_.AddConstant(tfl::kFloat32, {out},
                                 Floats(out, static_cast<float>(window_bits), odd));
@@ -303,12 +302,12 @@ void FillInputs(const Model& model, Random random, bool odd_values, Host* host) 
     if (tensor.data == nullptr) continue;
     uint8_t* bytes = static_cast<uint8_t*>(tensor.data);
     if (tensor.type == tfl::kFloat32) {
-      float* values = static_cast<float*>(tensor.data);
       for (size_t i = 0; i < tensor.bytes / 4; ++i) {
         const uint64_t bits = random.Next();
         const int32_t low = static_cast<int32_t>(bits & 0xffffff) - 0x800000;
-        values[i] = static_cast<float>(low) / 2097152.0f;
-        if (odd_values && bits >> 58 == 0) values[i] = random.Value(8.0f, true);
+        float value = static_cast<float>(low) / 2097152.0f;
+        if (odd_values && bits >> 58 == 0) value = random.Value(8.0f, true);
+        memcpy(bytes + 4 * i, &value, 4);  // a damaged file may have it anywhere
       }
       continue;
     }
@@ -363,7 +362,7 @@ void Damage(Choices* choices, int count, Model* model) {
     const auto any_tensor = [&]() {
       return c.OneIn(8) ? any_int() : c.Int(-1, static_cast<int>(tensor_count) - 1);
     };
-    switch (c.Below(16)) {
+    switch (c.Below(18)) {
       case 0:
       case 1:
         if (!tensor.dims.empty()) {
@@ -429,6 +428,14 @@ void Damage(Choices* choices, int count, Model* model) {
           node.options[c.Below(static_cast<uint32_t>(node.options.size()))] =
               static_cast<uint8_t>(c.Below(256));
         }
+        break;
+      case 15:
+        tensor.allocation = c.Int(0, 6);
+        break;
+      case 16:
+        tensor.signature = tensor.dims;
+        if (c.OneIn(4)) tensor.signature.resize(c.Below(6));
+        for (int& size : tensor.signature) size = c.OneIn(2) ? -1 : size;
         break;
       default:
         // Those of builtins are structs that the interpreter itself makes.

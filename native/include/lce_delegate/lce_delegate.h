@@ -38,7 +38,7 @@ LCE_DELEGATE_EXPORT size_t lce_delegate_info(char* buffer, size_t size);
  * `binary_macs`, `calls`, `total_ns`, `min_ns`, `fused` (names of what was merged into it).
  * An operator that was merged into another has no row of its own. All times are 0 unless the
  * delegate was created with the option `profiling=1`. Same conventions as `lce_delegate_info`.
- * Not to be called while an interpreter that uses the delegate runs.
+ * Not to be called while an interpreter that uses the delegate is made, allocated or runs.
  *
  * `delegate` is what tflite_plugin_create_delegate returned. For anything else, such as the
  * wrapper that TfLiteExternalDelegateCreate makes of it, the text is empty and the result 0. */

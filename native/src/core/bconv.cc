@@ -334,24 +334,32 @@ bool BconvPlan::FillClasses(Error* error) {
   if (!bits && !corrected) return true;
   for (int32_t& threshold : threshold_) threshold = INT32_MAX;
   const int32_t height = op_.kernel_height, width = op_.kernel_width, words = op_.group_words;
-  Array<int32_t> tap_sum;
-  if (!tap_sum.Reset(static_cast<size_t>(height) * width)) return error->OutOfMemory();
+  // before[y][x]: sum of the weights of all taps above y and left of x.
+  Array<int32_t> before;
+  const size_t row = static_cast<size_t>(width) + 1;
+  if (!before.Reset((static_cast<size_t>(height) + 1) * row)) return error->OutOfMemory();
   for (int32_t o = 0; o < op_.out_channels; ++o) {
     if (classes_.size() > 1) {
       const uint32_t* w = op_.weights + static_cast<size_t>(o) * height * width * words;
-      for (int32_t& sum : tap_sum) {
-        sum = group_in_;
-        for (int32_t i = 0; i < words; ++i) sum -= 2 * PopCount(*w++);
+      for (int32_t y = 0; y < height; ++y) {
+        int32_t line = 0;
+        for (int32_t x = 0; x < width; ++x) {
+          line += group_in_;
+          for (int32_t i = 0; i < words; ++i) line -= 2 * PopCount(*w++);
+          before[(y + 1) * row + x + 1] = before[y * row + x + 1] + line;
+        }
       }
     }
     for (size_t c = 0; c < classes_.size(); ++c) {
       const Outside& outside = classes_[c];
       int32_t sum = 0;
-      for (int32_t ky = 0; c > 0 && ky < height; ++ky) {
-        const bool row_out = ky < outside.top || ky >= height - outside.bottom;
-        for (int32_t kx = 0; kx < width; ++kx) {
-          const bool column_out = kx < outside.left || kx >= width - outside.right;
-          if (row_out || column_out) sum += tap_sum[ky * width + kx];
+      if (c > 0) {
+        const int32_t top = outside.top, bottom = height - outside.bottom;
+        const int32_t left = outside.left, right = width - outside.right;
+        sum = before[height * row + width];
+        if (top < bottom && left < right) {
+          sum -= before[bottom * row + right] - before[top * row + right] -
+                 before[bottom * row + left] + before[top * row + left];
         }
       }
       const size_t i = c * stride + Index(o);

@@ -1,5 +1,5 @@
 // Plain float operators, for the rare case that one was claimed and could not be merged with its
-// neighbours (see delegate/fusion.h).
+// neighbours (see docs/native/how_it_works.md).
 #ifndef LCE_CORE_FLOAT_OPS_H_
 #define LCE_CORE_FLOAT_OPS_H_
 

@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <stddef.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/denormals.h"
 #include "core/glibc_compat.h"
@@ -43,7 +44,7 @@ void Pause() {
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
   __asm__ volatile("isb" ::: "memory");  // `yield` is a no-op on most cores
-#elif defined(__arm__)
+#elif defined(__arm__) && __ARM_ARCH >= 7
   __asm__ volatile("yield" ::: "memory");
 #endif
 }
@@ -66,6 +67,7 @@ struct ThreadPool::State {
   void* context;
   pthread_mutex_t mutex;
   pthread_cond_t wake;
+  pid_t process;
   Worker workers[kMaxThreads];
 
   // Does units of the current job, number `preferred` first, until none is left.
@@ -114,6 +116,12 @@ ThreadPool::~ThreadPool() { Stop(); }
 
 void ThreadPool::Stop() {
   if (state_ == nullptr) return;
+  if (state_->process != getpid()) {  // a child has no threads but the one that forked
+    Free(state_);
+    state_ = nullptr;
+    workers_ = 0;
+    return;
+  }
   pthread_mutex_lock(&state_->mutex);
   __atomic_store_n(&state_->stop, 1, __ATOMIC_SEQ_CST);
   pthread_cond_broadcast(&state_->wake);
@@ -128,8 +136,9 @@ void ThreadPool::Stop() {
 
 void ThreadPool::Resize(int32_t threads) {
   threads = Min(Max(threads, 1), kMaxThreads);
-  if (threads == workers_ + 1) return;
+  if (threads == asked_) return;
   Stop();
+  asked_ = threads;
   if (threads == 1) return;
   state_ = static_cast<State*>(Allocate(sizeof(State)));
   if (state_ == nullptr) return;
@@ -144,6 +153,7 @@ void ThreadPool::Resize(int32_t threads) {
     state_ = nullptr;
     return;
   }
+  state_->process = getpid();
   while (workers_ + 1 < threads) {
     Worker& worker = state_->workers[workers_];
     worker.state = state_;
@@ -166,7 +176,8 @@ void ThreadPool::Run(void (*work)(void*, int32_t), void* context, int32_t units)
   state.context = context;
   __atomic_store_n(&state.done, 0, __ATOMIC_RELAXED);
   // The generation is for the reader of a dump: an old word that comes back is still a true one.
-  const uint64_t generation = (state.job >> kUnitBits) + 1;
+  const uint64_t old = __atomic_load_n(&state.job, __ATOMIC_RELAXED);
+  const uint64_t generation = (old >> kUnitBits) + 1;
   const uint64_t all = kUnitMask >> (kUnitBits - units);
   __atomic_store_n(&state.job, generation << kUnitBits | all, __ATOMIC_SEQ_CST);
   if (__atomic_load_n(&state.sleepers, __ATOMIC_SEQ_CST) > 0) {

@@ -35,6 +35,7 @@ class ThreadPool {
 
   State* state_ = nullptr;
   int32_t workers_ = 0;
+  int32_t asked_ = 1;  // threads that Resize was asked for
 };
 
 }  // namespace lce

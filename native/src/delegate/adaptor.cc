@@ -61,7 +61,7 @@ size_t lce_delegate_info(char* buffer, size_t size) {
   json.Key("scalar_only");
   json.Begin('[');
   json.Text(nullptr, "LceQuantize of bool, LceDequantize to int8 and bool");
-  json.Text(nullptr, "LceBconv2d with a window of 65536 bits or more, except with avx512");
+  json.Text(nullptr, "LceBconv2d with a window of 65535 bits or more, except with avx512");
   json.Text(nullptr, "MUL, ADD, RELU and MAX_POOL_2D that were claimed but could not be merged");
   json.End(']');
   json.End('}');

@@ -8,8 +8,9 @@
 namespace lce {
 namespace {
 
+// Python's interpreter puts its own text right behind ours.
 void Report(tfl::Context* context, const Error& error) {
-  context->ReportError(context, "lce_delegate: %s", error.text);
+  context->ReportError(context, "lce_delegate: %s. ", error.text);
 }
 
 int PrepareDelegate(tfl::Context* context, tfl::Delegate* delegate) {
@@ -85,9 +86,7 @@ bool DelegateState::Claim(tfl::Context* context, tfl::IntArray** claimed, Error*
   Array<int> chain;
   for (int i = 0; i < static_cast<int>(nodes.size()); ++i) {
     const Op op = nodes[i].op;
-    const bool binary =
-        op == Op::kQuantize || op == Op::kDequantize || op == Op::kBconv || op == Op::kBmaxpool;
-    if (!binary) continue;
+    if (!IsBinary(op)) continue;
     ours[i] = 1;
     if (!options_.fusion) continue;
     if (op == Op::kQuantize && nodes[i].input_count == 1 && graph.FindSignChain(i, &chain) >= 0) {

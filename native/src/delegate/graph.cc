@@ -5,9 +5,14 @@
 namespace lce {
 namespace {
 
+// Two sizes that are not known yet count as the same. If they turn out to differ, that is an error
+// in Program::Prepare.
 bool SameShape(const tfl::Tensor& a, const tfl::Tensor& b) {
-  return a.dims != nullptr && b.dims != nullptr && a.dims->size == b.dims->size &&
-         memcmp(a.dims->data, b.dims->data, sizeof(int) * a.dims->size) == 0;
+  if (a.dims == nullptr || b.dims == nullptr || a.dims->size != b.dims->size) return false;
+  for (int i = 0; i < a.dims->size; ++i) {
+    if (a.dims->data[i] != b.dims->data[i] || IsUnknown(a, i) != IsUnknown(b, i)) return false;
+  }
+  return true;
 }
 
 // The range of a fused activation; false for those that are no clamp.
@@ -56,12 +61,6 @@ const char* OpName(Op op) {
   return "other";
 }
 
-bool Graph::IsConstant(int tensor) const {
-  const tfl::Tensor& t = context_->tensors[tensor];
-  return (t.allocation == tfl::kMmapRo || t.allocation == tfl::kPersistentRo) &&
-         t.data != nullptr && !t.is_variable;
-}
-
 bool Graph::ReadBuiltin(const tfl::Node* node, int32_t code, OpNode* result) const {
   const bool relu = code == tfl::kRelu || code == tfl::kReluN1To1 || code == tfl::kRelu6;
   if (!relu && code != tfl::kAdd && code != tfl::kMul && code != tfl::kMaxPool2d) return false;
@@ -90,7 +89,8 @@ bool Graph::ReadBuiltin(const tfl::Node* node, int32_t code, OpNode* result) con
   tfl::ActivationParams params;
   memcpy(&params, node->builtin_data, sizeof params);
   if (result->input_count != 2 || !ActivationRange(params.activation, result)) return false;
-  const bool first = IsConstant(result->inputs[0]), second = IsConstant(result->inputs[1]);
+  const bool first = IsConstant(context_->tensors[result->inputs[0]]);
+  const bool second = IsConstant(context_->tensors[result->inputs[1]]);
   if (first != second) {
     // One value for all, or one per channel in the last dimension.
     if (first) {
@@ -169,6 +169,7 @@ bool Graph::Build(tfl::Context* context, const tfl::IntArray* indices, const tfl
     const int tensor = outputs->data[i];
     if (tensor >= 0 && static_cast<size_t>(tensor) < tensors) external_[tensor] = 1;
   }
+  bool several = false;
   for (int i = 0; i < indices->size; ++i) {
     tfl::Node* node;
     tfl::Registration* registration;
@@ -183,13 +184,27 @@ bool Graph::Build(tfl::Context* context, const tfl::IntArray* indices, const tfl
     for (int j = 0; node->outputs != nullptr && j < node->outputs->size; ++j) {
       const int tensor = node->outputs->data[j];
       if (tensor < 0 || static_cast<size_t>(tensor) >= tensors) continue;
-      if (producer_[tensor] >= 0) {
-        return error->Set("tensor %d is written by two operators, node %d is the second", tensor,
-                          indices->data[i]);
-      }
-      producer_[tensor] = static_cast<int>(nodes_.size());
+      if (producer_[tensor] != -1) several = true;
+      producer_[tensor] = producer_[tensor] == -1 ? static_cast<int>(nodes_.size()) : kSeveral;
     }
     if (!nodes_.Push(Read(indices->data[i], node, registration))) return error->OutOfMemory();
+  }
+  return !several || LeaveSeveralWriters(error);
+}
+
+// Which of two values a reader sees depends on the order of operators. That is the interpreter's
+// affair, unless one of the writers is ours.
+bool Graph::LeaveSeveralWriters(Error* error) {
+  for (OpNode& node : nodes_) {
+    if (node.output < 0 || producer_[node.output] != kSeveral) continue;
+    if (IsBinary(node.op)) {
+      return error->Set("tensor %d is written by two operators, node %d is one of them",
+                        node.output, node.index);
+    }
+    node.op = Op::kForeign;
+  }
+  for (int& producer : producer_) {
+    if (producer == kSeveral) producer = -1;
   }
   return true;
 }

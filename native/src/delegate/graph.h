@@ -25,6 +25,11 @@ enum class Op : int32_t {
 
 const char* OpName(Op op);
 
+// LCE's own operators.
+inline bool IsBinary(Op op) {
+  return op == Op::kQuantize || op == Op::kDequantize || op == Op::kBconv || op == Op::kBmaxpool;
+}
+
 struct OpNode {
   static constexpr int kMaxInputs = 5;
 
@@ -41,6 +46,17 @@ struct OpNode {
   const uint8_t* options = nullptr;
   size_t options_size = 0;
 };
+
+// In the file, with the same value for ever.
+inline bool IsConstant(const tfl::Tensor& t) {
+  return t.allocation == tfl::kMmapRo && t.data != nullptr && !t.is_variable;
+}
+
+// Whether the file leaves a size to whoever resizes the inputs. It then says 1.
+inline bool IsUnknown(const tfl::Tensor& t, int dimension) {
+  return t.dims_signature != nullptr && dimension < t.dims_signature->size &&
+         t.dims_signature->data[dimension] < 0;
+}
 
 class Graph {
  public:
@@ -75,8 +91,10 @@ class Graph {
  private:
   OpNode Read(int index, tfl::Node* node, const tfl::Registration* registration) const;
   bool ReadBuiltin(const tfl::Node* node, int32_t code, OpNode* result) const;
-  bool IsConstant(int tensor) const;
   bool IsFloatConv(int position) const;
+  bool LeaveSeveralWriters(Error* error);
+
+  static constexpr int kSeveral = -2;  // a producer, until LeaveSeveralWriters
 
   tfl::Context* context_ = nullptr;
   Array<OpNode> nodes_;

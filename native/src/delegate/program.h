@@ -55,6 +55,7 @@ struct Step {
   bool multiply = false;
   // Pooling.
   int64_t filter_height = 1, filter_width = 1, stride_height = 1, stride_width = 1;
+  int64_t dilation_height = 1, dilation_width = 1;
   bool same = false;
   Axis rows, columns;
   uint32_t* flip = nullptr;  // bits of a pixel to invert after pooling
@@ -100,6 +101,7 @@ class Program {
   bool CheckDeclared(const OpNode& node, Error* error) const;
   bool ReadConv(const OpNode& node, Plan* plan, Error* error);
   bool ReadWindow(const OpNode& node, Step* step, Error* error) const;
+  static bool MakeAxes(int64_t height, int64_t width, Step* step, Error* error);
   bool FuseSign(int quantize, Array<Plan>* plans, Error* error);
   bool Emit(int position, Array<Plan>* plans, Error* error);
   void AbsorbQuantize(Step* step, int tensor, Array<Plan>* plans);

@@ -8,10 +8,6 @@
 namespace lce {
 namespace {
 
-bool IsConstant(const tfl::Tensor& t) {
-  return (t.allocation == tfl::kMmapRo || t.allocation == tfl::kPersistentRo) && !t.is_variable;
-}
-
 // A constant with these dimensions (0: any size of at least 1) and enough bytes.
 bool CheckConstant(const tfl::Context* context, int index, const char* name, int type, int rank,
                    const int* dims, Error* error) {
@@ -20,7 +16,7 @@ bool CheckConstant(const tfl::Context* context, int index, const char* name, int
   }
   const tfl::Tensor& t = context->tensors[index];
   if (t.type != type) return error->Set("%s have type %d, must be %d", name, t.type, type);
-  if (!IsConstant(t) || t.data == nullptr) return error->Set("%s must be constant", name);
+  if (!IsConstant(t)) return error->Set("%s must be constant", name);
   if (reinterpret_cast<uintptr_t>(t.data) % 4 != 0) return error->Set("%s are not aligned", name);
   if (t.dims == nullptr || t.dims->size != rank) {
     return error->Set("%s must have %d dimensions, got %d", name, rank,
@@ -82,10 +78,8 @@ bool Program::Build(const tfl::DelegateParams* params, Error* error) {
   for (Plan& plan : plans) plan = Plan();
   for (int i = 0; i < count; ++i) {
     const OpNode& node = nodes[i];
-    const bool binary = node.op == Op::kQuantize || node.op == Op::kDequantize ||
-                        node.op == Op::kBconv || node.op == Op::kBmaxpool;
-    if (binary && (node.input_count < 1 || node.inputs[0] < 0 ||
-                   (node.op != Op::kBconv && node.input_count != 1))) {
+    if (IsBinary(node.op) && (node.input_count < 1 || node.inputs[0] < 0 ||
+                              (node.op != Op::kBconv && node.input_count != 1))) {
       return error->Set("wrong number of inputs"), AtNode(node.op, node.index, error);
     }
     for (int j = 0; j < node.input_count; ++j) {
@@ -119,13 +113,14 @@ bool Program::Build(const tfl::DelegateParams* params, Error* error) {
   return true;
 }
 
-// Shapes that the file states must be those that follow from its inputs; what changes later is
-// the batch or the image, by a call that resizes an input.
+// Shapes that the file states must be those that follow from its inputs, unless it leaves the size
+// of the image open.
 bool Program::CheckDeclared(const OpNode& node, Error* error) const {
   if (node.op == Op::kForeign) return error->Set("cannot be run by this delegate");
   const tfl::Tensor& in = context_->tensors[node.inputs[0]];
   const tfl::Tensor& out = context_->tensors[node.output];
   if (in.dims == nullptr || out.dims == nullptr) return error->Set("a tensor has no shape");
+  if (out.allocation == tfl::kMmapRo) return error->Set("output is constant");
   const int rank = in.dims->size;
   if (rank < 1 || rank > Slot::kMaxRank || out.dims->size != rank) {
     return error->Set("input has %d dimensions and output %d, must be equal and 1 to %d", rank,
@@ -160,6 +155,10 @@ bool Program::CheckDeclared(const OpNode& node, Error* error) const {
   if (rank != 4) return error->Set("input must have 4 dimensions, got %d", rank);
   Step window;
   if (!ReadWindow(node, &window, error)) return false;
+  for (int i = 1; i <= 2; ++i) {
+    if (IsUnknown(in, i) || IsUnknown(out, i)) return true;  // Prepare will see
+  }
+  if (!MakeAxes(in.dims->data[1], in.dims->data[2], &window, error)) return false;
   if (window.rows.output != out.dims->data[1] || window.columns.output != out.dims->data[2]) {
     return error->Set("output is %d x %d in the file, options and input make it %d x %d",
                       out.dims->data[1], out.dims->data[2], window.rows.output,
@@ -168,9 +167,16 @@ bool Program::CheckDeclared(const OpNode& node, Error* error) const {
   return true;
 }
 
-// Options of the sliding window, and its two axes for the shapes in the file.
+bool Program::MakeAxes(int64_t height, int64_t width, Step* step, Error* error) {
+  return MakeAxis("height", height, step->filter_height, step->stride_height, step->dilation_height,
+                  step->same, &step->rows, error) &&
+         MakeAxis("width", width, step->filter_width, step->stride_width, step->dilation_width,
+                  step->same, &step->columns, error);
+}
+
+// Options of the sliding window.
 bool Program::ReadWindow(const OpNode& node, Step* step, Error* error) const {
-  int64_t dilation_height = 1, dilation_width = 1, padding;
+  int64_t padding;
   if (node.op == Op::kMaxPool) {
     step->filter_height = node.pool.filter_height;
     step->filter_width = node.pool.filter_width;
@@ -199,8 +205,8 @@ bool Program::ReadWindow(const OpNode& node, Step* step, Error* error) const {
     padding = options[0].value;
     step->stride_width = options[1].value;
     step->stride_height = options[2].value;
-    dilation_width = options[3].value;
-    dilation_height = options[4].value;
+    step->dilation_width = options[3].value;
+    step->dilation_height = options[4].value;
     const int any[4] = {0, 0, 0, 0};
     if (!CheckConstant(context_, node.input_count > 1 ? node.inputs[1] : -1, "weights", tfl::kInt32,
                        4, any, error)) {
@@ -211,11 +217,7 @@ bool Program::ReadWindow(const OpNode& node, Step* step, Error* error) const {
   }
   if (!CheckRange("padding", padding, 0, 1, error)) return false;
   step->same = padding == 0;
-  const int* in = context_->tensors[node.inputs[0]].dims->data;
-  return MakeAxis("height", in[1], step->filter_height, step->stride_height, dilation_height,
-                  step->same, &step->rows, error) &&
-         MakeAxis("width", in[2], step->filter_width, step->stride_width, dilation_width,
-                  step->same, &step->columns, error);
+  return true;
 }
 
 bool Program::ReadConv(const OpNode& node, Plan* plan, Error* error) {

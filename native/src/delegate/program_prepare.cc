@@ -99,12 +99,7 @@ bool Program::Propagate(Step* step, Error* error) {
     case Op::kBmaxpool:
     case Op::kMaxPool:
       if (in.rank != 4) return error->Set("input must have 4 dimensions, got %d", in.rank);
-      if (!MakeAxis("height", in.dims[1], step->filter_height, step->stride_height, 1, step->same,
-                    &step->rows, error) ||
-          !MakeAxis("width", in.dims[2], step->filter_width, step->stride_width, 1, step->same,
-                    &step->columns, error)) {
-        return false;
-      }
+      if (!MakeAxes(in.dims[1], in.dims[2], step, error)) return false;
       dims[1] = step->rows.output;
       dims[2] = step->columns.output;
       break;

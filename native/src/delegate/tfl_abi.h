@@ -21,8 +21,9 @@ enum Status : int { kOk = 0, kFailed = 1 };
 
 enum Type : int { kNoType = 0, kFloat32 = 1, kInt32 = 2, kBool = 6, kInt8 = 9 };
 
-// Where a tensor's memory comes from; those we ask about.
-enum Allocation : int { kMmapRo = 1, kPersistentRo = 4 };
+// Where a tensor's memory comes from. Only what is in the file never changes: other read-only
+// tensors (5) may be computed again, and dynamic ones (4) are another run's.
+enum Allocation : int { kMmapRo = 1 };
 
 // Operators of the file format.
 enum Builtin : int {

@@ -5,7 +5,8 @@ namespace lce {
 namespace {
 
 LCE_INLINE __m512i RoundToInt(__m512 y) {
-  // Past the ends of int8 only the side matters; a NaN becomes the lower end.
+  // A NaN becomes 0, as in LCE. Past the ends of int8 only the side matters.
+  y = _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, y, _CMP_ORD_Q), y);
   y = _mm512_min_ps(_mm512_max_ps(y, _mm512_set1_ps(-200.0f)), _mm512_set1_ps(200.0f));
   const __m512 whole = _mm512_roundscale_ps(y, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
   const __m512 rest = _mm512_sub_ps(y, whole);  // exact
