@@ -323,8 +323,12 @@ void FillInputs(const Model& model, Random random, bool odd_values, Host* host) 
     const int tail = model.tensors[t].packed_channels % 32;
     if (tail == 0) continue;
     const size_t words = static_cast<size_t>(model.tensors[t].packed_channels + 31) / 32;
-    uint32_t* packed = static_cast<uint32_t*>(tensor.data);
-    for (i = words; i <= tensor.bytes / 4; i += words) packed[i - 1] &= (1u << tail) - 1;
+    for (i = words; i <= tensor.bytes / 4; i += words) {
+      uint32_t word;
+      memcpy(&word, bytes + 4 * (i - 1), 4);
+      word &= (1u << tail) - 1;
+      memcpy(bytes + 4 * (i - 1), &word, 4);
+    }
   }
 }
 

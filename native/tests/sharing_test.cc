@@ -1,8 +1,5 @@
 // Threads: the pool alone, and interpreters that share a delegate or only the process. Run it
 // under the thread sanitizer, too.
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -63,27 +60,6 @@ bool TestPoolOfSeveralCallers(Random*) {
   return true;
 }
 
-// The child has the pool and none of its threads.
-bool TestFork(Random*) {
-  ThreadPool pool;
-  pool.Resize(3);
-  Job job;
-  pool.Run(CountUnit, &job, kUnits);
-  const pid_t child = fork();
-  LCE_CHECK(child >= 0, "no child");
-  if (child == 0) {
-    alarm(20);
-    pool.Run(CountUnit, &job, kUnits);
-    pool.Resize(2);
-    pool.Run(CountUnit, &job, kUnits);
-    pool.Resize(1);
-    _exit(job.calls[0] == 3 && job.calls[kUnits - 1] == 3 ? 0 : 1);
-  }
-  int status = -1;
-  LCE_CHECK(waitpid(child, &status, 0) == child && status == 0, "status %d of the child", status);
-  return true;
-}
-
 // Some interpreters in threads of their own, with one delegate for all, which goes first.
 bool TestInterpreters(Random* random) {
   const int count = random->Int(2, 4);
@@ -141,7 +117,6 @@ bool TestInterpreters(Random* random) {
 const Test kTests[] = {
     {"pool", TestPool, 40},
     {"pool_of_several_callers", TestPoolOfSeveralCallers, 10},
-    {"fork", TestFork, 3},
     {"interpreters", TestInterpreters, 100},
 };
 

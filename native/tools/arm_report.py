@@ -8,7 +8,8 @@ take, start-up and packing excluded, loads, loops and the output transform inclu
 are exact and the same on every machine.
 
 Modelled: llvm-mca's cycles for the inner loop, taken from the compiler's output. A model knows
-neither caches nor a compiler's choices elsewhere; it is no measurement.
+neither caches nor a compiler's choices elsewhere; it is no measurement. The same loop with UDOT
+(bench/udot_loop.s) is there to show why no kernel uses it.
 
 Both are given per 128 binary multiply-adds. ``--check`` exits with 1 if a limit is missed; a tool
 that is missing gives 2.
@@ -41,6 +42,7 @@ OTHER_LAYERS = ["56x56x64", "16x16x32"]
 
 CYCLE_LIMITS = {"cortex-a72": 1.7, "neoverse-n1": 1.6}
 OTHER_CPUS = ["cortex-a53", "cortex-a55"]
+DOT_PRODUCT_CPUS = ["neoverse-n1", "cortex-a76"]  # that model UDOT and reorder instructions
 MCA_ITERATIONS = 1000
 
 
@@ -155,7 +157,7 @@ def inner_loop(compiler: str, folder: Path) -> list[str]:
 
 def modelled_cycles(mca: str, cpu: str, loop: list[str], folder: Path) -> float:
     """llvm-mca's cycles per 128 binary multiply-adds; each CNT counts the bits of one unit."""
-    units = sum(line.startswith("cnt") for line in loop)
+    units = sum(line.strip().startswith("cnt") for line in loop)
     source = folder / "loop.s"
     source.write_text("\n".join(loop) + "\n")
     options = ["-mtriple=aarch64-linux-gnu", f"-mcpu={cpu}", f"-iterations={MCA_ITERATIONS}"]
@@ -185,6 +187,10 @@ def measure(folder: Path) -> tuple[dict[str, str], list[Row]]:
     for cpu in [*CYCLE_LIMITS, *OTHER_CPUS]:
         cycles = modelled_cycles(mca, cpu, loop, folder)
         rows.append(Row("modelled cycles", cpu, "inner loop", cycles, CYCLE_LIMITS.get(cpu)))
+    udot = (NATIVE / "bench/udot_loop.s").read_text().splitlines()
+    for cpu in DOT_PRODUCT_CPUS:
+        cycles = modelled_cycles(mca, cpu, udot, folder)
+        rows.append(Row("modelled cycles", cpu, "loop with UDOT", cycles, None))
     versions = {
         "compiler": run([compiler, "--version"]).splitlines()[0],
         "emulator": counter.version(),

@@ -116,7 +116,8 @@ ThreadPool::~ThreadPool() { Stop(); }
 
 void ThreadPool::Stop() {
   if (state_ == nullptr) return;
-  if (state_->process != getpid()) {  // a child has no threads but the one that forked
+  if (state_->process != getpid()) {
+    // A child of a fork has no threads but its own, and a worker may have held the mutex.
     Free(state_);
     state_ = nullptr;
     workers_ = 0;
@@ -136,7 +137,8 @@ void ThreadPool::Stop() {
 
 void ThreadPool::Resize(int32_t threads) {
   threads = Min(Max(threads, 1), kMaxThreads);
-  if (threads == asked_) return;
+  const bool forked = state_ != nullptr && state_->process != getpid();
+  if (threads == asked_ && !forked) return;
   Stop();
   asked_ = threads;
   if (threads == 1) return;

@@ -17,7 +17,7 @@ class ThreadPool {
   ThreadPool& operator=(const ThreadPool&) = delete;
 
   // Takes part with `threads` threads from now on, the caller of Run included; fewer if the
-  // system gives no more. Not while Run runs.
+  // system gives no more. Not while Run runs; needed before Run in the child of a fork.
   void Resize(int32_t threads);
   int32_t threads() const { return workers_ + 1; }
 
