@@ -32,6 +32,23 @@ def model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_lce(model, tmp_path_factory.mktemp("model") / "resnet20.tflite")
 
 
+@pytest.fixture(scope="session")
+def free_size(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, np.ndarray, np.ndarray]:
+    """A file whose image has any height and width; an image and what Keras makes of it."""
+    import larq
+    import tensorflow as tf
+
+    tf.keras.utils.set_random_seed(3)
+    image = tf.keras.layers.Input((None, None, 3), batch_size=1)
+    conv = larq.layers.QuantConv2D(
+        32, 3, input_quantizer="ste_sign", kernel_quantizer="ste_sign", use_bias=False
+    )
+    model = tf.keras.Model(image, conv(image))
+    values = np.random.default_rng(3).standard_normal((1, 12, 10, 3)).astype(np.float32)
+    path = write_lce(model, tmp_path_factory.mktemp("free") / "free_size.tflite")
+    return path, values, model.predict(values, verbose=0)
+
+
 @pytest.fixture
 def image(rng: np.random.Generator) -> np.ndarray:
     """One input of that network."""

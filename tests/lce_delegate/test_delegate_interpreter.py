@@ -35,6 +35,47 @@ def test_a_larger_batch_is_the_same_images(model_path, rng):
     np.testing.assert_allclose(predict(one, images), np.concatenate(single), atol=1e-4)
 
 
+def test_input_shapes_are_set_before_anything_is_allocated(free_size):
+    path, image, expected = free_size
+    with pytest.raises(lce_delegate.RunError, match="a window of height 3 does not fit"):
+        lce_delegate.Interpreter(path)
+    interpreter = lce_delegate.Interpreter(path, input_shapes={0: image.shape})
+    np.testing.assert_array_equal(predict(interpreter, image), expected)
+    name = interpreter.get_input_details()[0]["name"]
+    for shapes in ({name: list(image.shape)}, {np.int64(0): np.array(image.shape)}):
+        again = lce_delegate.Interpreter(path, input_shapes=shapes)
+        np.testing.assert_array_equal(predict(again, image), expected)
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [
+        ([1], r"input_shapes must be a dictionary of input name or index to shape, got \[1\]"),
+        ({"x": (1, 2)}, r"input_shapes: no input 'x', accepted: '.+' \(0\)"),
+        ({7: (1, 2)}, r"input_shapes: no input 7, accepted: '.+' \(0\)"),
+        ({0: (1, 12)}, r"the shape of 0 must be 4 positive integers, got \(1, 12\)"),
+        ({0: (1, 12, 0, 3)}, "the shape of 0 must be 4 positive integers"),
+        ({0: (1, 12, 1.5, 3)}, "the shape of 0 must be 4 positive integers"),
+        ({0: (1, 12, 2**31, 3)}, "the shape of 0 must be 4 positive integers"),
+        ({0: "1234"}, "the shape of 0 must be 4 positive integers, got '1234'"),
+        ({0: 5}, "the shape of 0 must be 4 positive integers, got 5"),
+    ],
+)
+def test_bad_input_shapes_are_one_line(free_size, shapes, message):
+    with pytest.raises(lce_delegate.UsageError, match=message) as caught:
+        lce_delegate.Interpreter(free_size[0], input_shapes=shapes)
+    assert "\n" not in str(caught.value)
+
+
+def test_shapes_that_the_runtime_refuses_are_run_errors(free_size):
+    with pytest.raises(lce_delegate.RunError, match="the runtime refuses the model: "):
+        lce_delegate.Interpreter(free_size[0], input_shapes={0: (2**31 - 1,) * 4})
+
+
+def test_integers_of_numpy_are_integers(model_path):
+    lce_delegate.Interpreter(model_path, num_threads=np.int64(2))
+
+
 def test_profile_counts_every_binary_operation_once(model_path, image):
     interpreter = lce_delegate.Interpreter(model_path, profiling=True)
     for _ in range(3):
@@ -60,6 +101,22 @@ def test_without_profiling_all_times_are_zero(model_path, image):
 def test_profile_wants_a_delegate(what):
     with pytest.raises(lce_delegate.UsageError, match=r"must be what lce_delegate.load\(\) return"):
         lce_delegate.profile(what)
+
+
+class Foreign:
+    """A delegate of another library; its memory is not ours."""
+
+    def __init__(self):
+        self._memory = np.zeros(1000)
+
+    def _get_native_delegate_pointer(self):
+        return self._memory.ctypes.data
+
+
+@pytest.mark.parametrize("function", [lce_delegate.profile, lce_delegate.reset_profile])
+def test_profile_wants_a_delegate_of_this_library(function):
+    with pytest.raises(lce_delegate.UsageError, match="got the delegate of another library"):
+        function(Foreign())
 
 
 def test_two_interpreters_share_a_delegate_and_end_in_any_order(model_path, image):

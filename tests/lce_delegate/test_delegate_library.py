@@ -1,5 +1,6 @@
 """Finding and loading the library and a runtime; what the package depends on."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -41,7 +42,9 @@ def test_a_file_that_is_no_library_is_one_line(monkeypatch, tmp_path):
     text = tmp_path / "text.so"
     text.write_text("no library")
     monkeypatch.setenv("LCE_DELEGATE_LIBRARY", str(text))
-    with pytest.raises(lce_delegate.UsageError, match=r"cannot load .*text.so: ") as caught:
+    with pytest.raises(
+        lce_delegate.UsageError, match=r"cannot load .*text.so .from LCE_"
+    ) as caught:
         lce_delegate.load()
     assert "\n" not in str(caught.value)
 
@@ -73,6 +76,37 @@ def test_without_a_runtime_it_says_what_to_install():
     )
     assert done.stdout.startswith("no TensorFlow Lite runtime: pip install ai-edge-litert (ai-edge")
     assert done.stdout.count("\n") == 1
+
+
+def test_a_bad_library_is_named_once_with_the_variable(monkeypatch, tmp_path):
+    monkeypatch.setenv("LCE_DELEGATE_LIBRARY", str(tmp_path))
+    with pytest.raises(lce_delegate.LibraryMissingError, match="': not a file; unset it to use"):
+        lce_delegate.info()
+    text = tmp_path / "text.so"
+    text.write_text("no library")
+    monkeypatch.setenv("LCE_DELEGATE_LIBRARY", str(text))
+    with pytest.raises(lce_delegate.UsageError) as caught:
+        lce_delegate.info()
+    assert str(caught.value) == f"cannot load {text} (from LCE_DELEGATE_LIBRARY): file too short"
+    extension = importlib.util.find_spec("numpy.core._multiarray_umath").origin
+    monkeypatch.setenv("LCE_DELEGATE_LIBRARY", extension)
+    with pytest.raises(lce_delegate.UsageError, match="undefined symbol") as caught:
+        lce_delegate.info()
+    assert str(caught.value).count(Path(extension).name) == 1
+
+
+def test_importing_the_package_imports_nothing_else():
+    done = _python(
+        "import sys, lce_delegate\n"
+        "print([n for n in sys.modules if n.startswith(('numpy', 'lce_delegate.'))])\n"
+        "assert set(lce_delegate.__all__) <= set(dir(lce_delegate))\n"
+        "print([n for n in lce_delegate.__all__ if not callable(getattr(lce_delegate, n))])\n"
+        "try:\n    lce_delegate.nonsense\n"
+        "except AttributeError as error:\n    print(error)\n"
+    )
+    assert done.stdout.splitlines() == [
+        "[]", "[]", "module 'lce_delegate' has no attribute 'nonsense'"
+    ], done.stderr  # fmt: skip
 
 
 @pytest.mark.slow

@@ -15,9 +15,11 @@ from lce_delegate._load import MAX_THREADS
         ({"num_threads": 33}, "num_threads must be an integer from 0 .* to 32, got 33"),
         ({"num_threads": 1.0}, "num_threads must be an integer .*, got 1.0"),
         ({"num_threads": True}, "num_threads must be an integer .*, got True"),
-        ({"kernel": ""}, "kernel must be 'auto' or the name of a kernel set, got ''"),
-        ({"kernel": "a\nb"}, "kernel must be 'auto' or the name of a kernel set"),
-        ({"kernel": None}, "kernel must be 'auto' or the name of a kernel set, got None"),
+        ({"kernel": ""}, "kernel must be one of auto, .*scalar, got ''"),
+        ({"kernel": "a\nb"}, "kernel must be one of auto, .*scalar, got 'a"),
+        ({"kernel": None}, "kernel must be one of auto, .*scalar, got None"),
+        ({"foo": 1}, "unknown option 'foo', accepted: num_threads, kernel, fusion, exactness, pro"),
+        ({"num_threads": np.bool_(True)}, "num_threads must be an integer"),
         ({"fusion": 1}, "fusion must be True or False, got 1"),
         ({"profiling": "yes"}, "profiling must be True or False, got 'yes'"),
         ({"exactness": "exact"}, "exactness must be one of lce, keras, got 'exact'"),
@@ -46,6 +48,10 @@ def test_the_environment_chooses_the_kernel_set_where_the_option_is_auto(monkeyp
     lce_delegate.load(kernel="scalar")
     monkeypatch.setenv("LCE_FORCE_KERNEL", "scalar")
     lce_delegate.load()
+
+
+def test_integers_of_numpy_are_integers():
+    lce_delegate.load(num_threads=np.int32(2))
 
 
 def test_load_returns_what_the_runtime_takes(model_path, image):

@@ -163,3 +163,9 @@ def test_shared_tables_do_not_keep_the_check_busy():
     builder.Finish(schema.ModelEnd(builder), b"TFL3")
     with pytest.raises(lce_delegate.UsageError, match="more tables and vectors than any network"):
         lce_delegate.verify(bytes(builder.Output()))
+
+
+@pytest.mark.parametrize("content", ["text", None, bytearray(b"TFL3"), 5])
+def test_content_must_be_bytes(content):
+    with pytest.raises(lce_delegate.UsageError, match="content must be bytes, got an object of"):
+        lce_delegate.verify(content=content)

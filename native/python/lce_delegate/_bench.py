@@ -5,18 +5,20 @@ import os
 import platform
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lce_delegate._errors import RunError, UsageError
-from lce_delegate._interpreter import Interpreter
+from lce_delegate._interpreter import Interpreter, one_line, read_model
 from lce_delegate._library import info
+from lce_delegate._load import as_int
 from lce_delegate._runtime import runtime
 
+AUTO = "auto"
 TIMED = "invoke() only; inputs are copied in once, before"
+NO_OPERATORS = "no Larq operators in this file"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def invoke(interpreter: Interpreter) -> None:
     try:
         interpreter.invoke()
     except (RuntimeError, ValueError) as error:
-        raise RunError(f"the run failed: {str(error).strip().splitlines()[0]}") from error
+        raise RunError(f"the run failed: {one_line(error)}") from error
 
 
 def bench(
@@ -110,31 +112,33 @@ def bench(
         RunError: the runtime refused the model or failed.
     """
     for name, value, least in (
-        ("runs", num_runs, 1),
-        ("warmup", warmup_runs, 0),
+        ("num_runs", num_runs, 1),
+        ("warmup_runs", warmup_runs, 0),
         ("seed", seed, 0),
     ):
-        if value < least:
-            raise UsageError(f"{name} must be at least {least}, got {value}")
-    interpreter = Interpreter(path, num_threads, **options)
+        number = as_int(value)
+        if number is None or number < least:
+            raise UsageError(f"{name} must be an integer of at least {least}, got {value!r}")
+    content = read_model(path)
+    interpreter = Interpreter.of_content(content, path, num_threads, **options)
+    kernel = kernel_name(interpreter, path, options.get("kernel", AUTO))
     details = interpreter.get_input_details()
     rng = np.random.default_rng(seed)
     inputs = [random_input(detail, rng) for detail in details]
     samples = _samples(interpreter, inputs, num_runs, warmup_runs)
-    capabilities = info()
     result = {
         "model": os.fspath(path),
-        "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        "sha256": hashlib.sha256(content).hexdigest(),
         "runtime": {"name": runtime().name, "version": runtime().version},
-        "delegate": capabilities["version"],
-        "kernel": kernel_name(capabilities, options.get("kernel", "auto")),
+        "delegate": info()["version"],
+        "kernel": kernel,
         "fusion": options.get("fusion", True),
         "exactness": options.get("exactness", "lce"),
-        "threads": num_threads,
+        "threads": int(num_threads),
         "machine": platform.machine(),
-        "runs": num_runs,
-        "warmup": warmup_runs,
-        "seed": seed,
+        "runs": int(num_runs),
+        "warmup": int(warmup_runs),
+        "seed": int(seed),
         "timed": TIMED,
         **vars(summarize(samples)),
         "samples_ms": samples,
@@ -142,7 +146,7 @@ def bench(
     }
     if profiled:
         del interpreter  # give its memory back first
-        second = Interpreter(path, num_threads, profiling=True, **options)
+        second = Interpreter.of_content(content, path, num_threads, profiling=True, **options)
         set_inputs(second, inputs)
         for _ in range(warmup_runs):
             invoke(second)
@@ -166,14 +170,27 @@ def _samples(
     return samples
 
 
-def kernel_name(capabilities: dict[str, Any], asked: str) -> str:
-    """Name of the kernel set that runs, given :func:`lce_delegate.info`."""
-    if asked == "auto":
-        asked = os.environ.get("LCE_FORCE_KERNEL") or asked
-    if asked != "auto":
-        return asked
-    selected = [s["name"] for s in capabilities["kernel_sets"] if s["selected"]]
-    return str(selected[0]) if selected else "unknown"
+def kernel_name(
+    interpreter: Interpreter, path: "str | os.PathLike[str]", asked: str
+) -> Optional[str]:
+    """Kernel sets that a model's operators really use, the most frequent first.
+
+    Args:
+        interpreter: allocated.
+        path: names the file.
+        asked: the option.
+
+    Returns:
+        For example ``"avx512"`` or ``"avx2 and scalar"``; None if the delegate runs nothing.
+
+    Raises:
+        UsageError: it runs nothing, but a kernel set was asked for.
+    """
+    sets = [str(row["kernel"]).rpartition("_")[2] for row in interpreter.profile()]
+    if not sets and asked != AUTO:
+        raise UsageError(f"kernel {asked!r} is for Larq operators: {path}: {NO_OPERATORS}")
+    ordered = sorted(dict.fromkeys(sets), key=lambda name: -sets.count(name))
+    return " and ".join(ordered) or None
 
 
 def profile_table(rows: list[dict[str, Any]], mean_ms: float) -> list[dict[str, Any]]:
@@ -186,8 +203,9 @@ def profile_table(rows: list[dict[str, Any]], mean_ms: float) -> list[dict[str, 
     Returns:
         Rows with ``node``, ``op``, ``kernel``, ``output_shape``, ``fused``, ``mean_ms``,
         ``min_ms``, ``share`` (of ``mean_ms``, 0..1), and ``gmac_per_s`` (10^9 binary
-        multiply-accumulates per second at the mean) where the operator has any. The last row
-        is what the runtime itself and the operators it kept took.
+        multiply-accumulates per second at ``min_ms``) where the operator has any. A run that
+        the system interrupts makes means larger, not minima. The last row is what the runtime
+        itself and the operators it kept took.
     """
     table = []
     for row in rows:
@@ -204,7 +222,7 @@ def profile_table(rows: list[dict[str, Any]], mean_ms: float) -> list[dict[str, 
                 "mean_ms": 1e-6 * mean_ns,
                 "min_ms": 1e-6 * row["min_ns"],
                 "share": 1e-6 * mean_ns / mean_ms,
-                "gmac_per_s": macs / mean_ns if macs and mean_ns else None,
+                "gmac_per_s": macs / row["min_ns"] if macs and row["min_ns"] else None,
             }
         )
     rest = mean_ms - sum(row["mean_ms"] for row in table)

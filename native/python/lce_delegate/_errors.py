@@ -1,4 +1,4 @@
-"""What this package raises on purpose. The command line turns both into one line and a status."""
+"""What this package raises on purpose. The command line turns all into one line and status 2."""
 
 
 class LceDelegateError(Exception):
@@ -6,7 +6,7 @@ class LceDelegateError(Exception):
 
 
 class UsageError(LceDelegateError, ValueError):
-    """A bad argument, an unusable file, or a part of the installation is missing (status 2)."""
+    """A bad argument, an unusable file, or a part of the installation is missing."""
 
 
 class LibraryMissingError(UsageError, FileNotFoundError):
@@ -14,4 +14,4 @@ class LibraryMissingError(UsageError, FileNotFoundError):
 
 
 class RunError(LceDelegateError, RuntimeError):
-    """The runtime failed on a well-formed model (status 1)."""
+    """The runtime refuses a well-formed model, or fails when it runs it."""

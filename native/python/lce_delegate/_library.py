@@ -25,8 +25,10 @@ def library_path() -> str:
     chosen = os.environ.get(VARIABLE)
     if chosen:
         if not Path(chosen).is_file():
+            reason = "not a file" if Path(chosen).exists() else "no such file"
             raise LibraryMissingError(
-                f"{VARIABLE} must be the path of {NAME}, got {chosen!r}: no such file"
+                f"{VARIABLE} must be the path of {NAME}, got {chosen!r}: {reason}; unset it to "
+                "use the installed package's own (pip install ./native)"
             )
         return str(Path(chosen).resolve())
     path = Path(__file__).resolve().parent / NAME
@@ -74,14 +76,32 @@ def _load(path: str) -> ctypes.CDLL:
         library.lce_delegate_reset_profile.argtypes = [ctypes.c_void_p]
         library.lce_delegate_reset_profile.restype = None
     except (OSError, AttributeError) as error:
-        raise UsageError(f"cannot load {path}: {error}") from error
+        # the loader's own line begins with the path
+        first, _, rest = str(error).partition(": ")
+        reason = rest if Path(first).name == Path(path).name else str(error)
+        source = f" (from {VARIABLE})" if os.environ.get(VARIABLE) else ""
+        raise UsageError(f"cannot load {path}{source}: {reason}") from error
     return library
 
 
 def read_profile(pointer: int) -> list[dict[str, Any]]:
-    """Rows of ``lce_delegate_profile`` for the delegate at ``pointer``."""
+    """Rows of ``lce_delegate_profile`` for the delegate at ``pointer``.
+
+    Raises:
+        UsageError: another library's delegate.
+    """
+    check_delegate(pointer)
     rows: list[dict[str, Any]] = _json(functions().lce_delegate_profile, pointer)
     return rows
+
+
+def check_delegate(pointer: int) -> None:
+    """Raise :class:`UsageError` unless the library made what is at ``pointer``."""
+    if not functions().lce_delegate_profile(pointer, None, 0):
+        raise UsageError(
+            "delegate must be what lce_delegate.load() returned, got the delegate of another "
+            "library"
+        )
 
 
 def _json(function: Callable[..., int], *arguments: Any) -> Any:

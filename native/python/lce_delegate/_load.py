@@ -1,6 +1,7 @@
 """Load the delegate into a runtime, with checked options."""
 
-from typing import Any
+import operator
+from typing import Any, Optional
 
 from lce_delegate import _library
 from lce_delegate._errors import UsageError
@@ -8,6 +9,7 @@ from lce_delegate._runtime import runtime
 
 MAX_THREADS = 32
 EXACTNESS = ("lce", "keras")
+OPTIONS = ("num_threads", "kernel", "fusion", "exactness", "profiling")
 
 
 def load(
@@ -17,6 +19,7 @@ def load(
     fusion: bool = True,
     exactness: str = "lce",
     profiling: bool = False,
+    **unknown: Any,
 ) -> Any:
     """Load the delegate.
 
@@ -30,6 +33,7 @@ def load(
         exactness: ``"lce"`` for Larq Compute Engine's arithmetic bit for bit, ``"keras"`` for
             integers first, which is nearer to Keras.
         profiling: measure the time of every operator, for :func:`profile`.
+        **unknown: no other options are accepted.
 
     Returns:
         What the interpreter's ``experimental_delegates=[...]`` takes.
@@ -37,6 +41,7 @@ def load(
     Raises:
         UsageError: a bad option, no runtime, or the library is missing or does not load.
     """
+    check_names(unknown, OPTIONS)
     options = _options(num_threads, kernel, fusion, exactness, profiling)
     path = _library.library_path()
     chosen = runtime()
@@ -45,7 +50,8 @@ def load(
         return chosen.load_delegate(path, options=options)
     except (ValueError, OSError) as error:
         # the runtime puts a line of its own before the library's
-        raise UsageError(str(error).strip().splitlines()[-1]) from error
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        raise UsageError(lines[-1]) from error
 
 
 def profile(delegate: Any) -> list[dict[str, Any]]:
@@ -74,7 +80,9 @@ def reset_profile(delegate: Any) -> None:
     Raises:
         UsageError: as :func:`profile`.
     """
-    _library.functions().lce_delegate_reset_profile(_pointer(delegate))
+    pointer = _pointer(delegate)
+    _library.check_delegate(pointer)
+    _library.functions().lce_delegate_reset_profile(pointer)
 
 
 def _pointer(delegate: Any) -> int:
@@ -94,20 +102,22 @@ def _options(
     num_threads: int, kernel: str, fusion: bool, exactness: str, profiling: bool
 ) -> dict[str, str]:
     """Check the options and put them into the library's form."""
-    if not _is_int(num_threads) or not 0 <= num_threads <= MAX_THREADS:
+    threads = as_int(num_threads)
+    if threads is None or not 0 <= threads <= MAX_THREADS:
         raise UsageError(
             f"num_threads must be an integer from 0 (the interpreter's) to {MAX_THREADS}, "
             f"got {num_threads!r}"
         )
     if not isinstance(kernel, str) or not kernel.isalnum() or not kernel.isascii():
-        raise UsageError(f"kernel must be 'auto' or the name of a kernel set, got {kernel!r}")
+        names = ", ".join(["auto", *supported_kernels()])
+        raise UsageError(f"kernel must be one of {names}, got {kernel!r}")
     for name, switch in (("fusion", fusion), ("profiling", profiling)):
         if not isinstance(switch, bool):
             raise UsageError(f"{name} must be True or False, got {switch!r}")
     if exactness not in EXACTNESS:
         raise UsageError(f"exactness must be one of {', '.join(EXACTNESS)}, got {exactness!r}")
     return {
-        "num_threads": str(int(num_threads)),
+        "num_threads": str(threads),
         "kernel": kernel,
         "fusion": str(int(fusion)),
         "exactness": exactness,
@@ -115,5 +125,23 @@ def _options(
     }
 
 
-def _is_int(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def supported_kernels() -> list[str]:
+    """Names of the kernel sets that this CPU has, the best first."""
+    return [s["name"] for s in _library.info()["kernel_sets"] if s["supported"]]
+
+
+def check_names(options: dict[str, Any], accepted: tuple[str, ...]) -> None:
+    """Raise :class:`UsageError` for an option that is not among those accepted."""
+    for name in options:
+        if name not in accepted:
+            raise UsageError(f"unknown option {name!r}, accepted: {', '.join(accepted)}")
+
+
+def as_int(value: object) -> Optional[int]:
+    """The integer that a value is, NumPy's included; None for others and for truth values."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None

@@ -54,24 +54,26 @@ BITS = {0: 32, 1: 16, 2: 32, 3: 8, 4: 64, 6: 8, 7: 16, 8: 64, 9: 8, 10: 64, 11: 
 TYPES = 23
 
 
-def verify(data: bytes) -> None:
+def verify(content: bytes) -> None:
     """Check the content of a file.
 
     Args:
-        data: the whole file.
+        content: the whole file.
 
     Raises:
-        UsageError: not a TFLite flatbuffer, cut off, damaged, or using a feature that this
-            check does not cover; one line that says which.
+        UsageError: not bytes, not a TFLite flatbuffer, cut off, damaged, or using a feature that
+            this check does not cover; one line that says which.
     """
-    if len(data) < 8 or data[4:8] != b"TFL3":
+    if not isinstance(content, bytes):
+        raise UsageError(f"content must be bytes, got an object of type {type(content).__name__}")
+    if len(content) < 8 or content[4:8] != b"TFL3":
         raise UsageError(
-            f"not a .tflite file: {len(data)} bytes, "
-            + ("no TFL3 identifier at byte 4" if data else "it is empty")
+            f"not a .tflite file: {len(content)} bytes, "
+            + ("no TFL3 identifier at byte 4" if content else "it is empty")
         )
-    if len(data) > MAX_FILE_BYTES:
-        raise UsageError(f"not a .tflite file: {len(data)} bytes, at most {MAX_FILE_BYTES}")
-    walk = _Walk(data)
+    if len(content) > MAX_FILE_BYTES:
+        raise UsageError(f"not a .tflite file: {len(content)} bytes, at most {MAX_FILE_BYTES}")
+    walk = _Walk(content)
     model = walk.table(walk.follow(0), "Model")
     if model[0] != 3:
         raise UsageError(f"unsupported .tflite file: schema version {model[0]}, accepted: 3")
