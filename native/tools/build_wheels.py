@@ -3,8 +3,9 @@
     python native/tools/build_wheels.py --out dist
 
 Every wheel fits all Python 3 versions and, for x86_64 and aarch64, all Linux systems with glibc
-2.17 or newer (manylinux2014). ARM builds need Debian's cross compilers. Each library is held to
-its machine, to the C library as its only dependency, to that glibc, and to a size.
+2.17 or newer (manylinux2014). On x86_64, ARM builds need Debian's cross compilers; other machines
+build their own wheel unless told otherwise. Each library is held to its machine, to the C library
+as its only dependency, to that glibc, to its functions and to a size.
 
 Needs the packages of the extra ``tools``: pip install "./native[tools]".
 """
@@ -25,6 +26,14 @@ from typing import Optional
 NATIVE = Path(__file__).resolve().parents[1]
 LIBRARY = "lce_delegate/liblce_delegate.so"
 MAX_LIBRARY_BYTES = 200_000
+EXPORTS = [
+    "lce_delegate_info",
+    "lce_delegate_profile",
+    "lce_delegate_reset_profile",
+    "lce_delegate_version",
+    "tflite_plugin_create_delegate",
+    "tflite_plugin_destroy_delegate",
+]
 MODULES = ("build", "wheel", "auditwheel", "elftools")
 INSTALL = 'pip install "./native[tools]"'
 
@@ -79,11 +88,19 @@ def main(arguments: Optional[list[str]] = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for the wheels")
-    parser.add_argument("--arch", nargs="+", choices=list(TARGETS), default=["x86_64", "aarch64"],
-                        help="default: x86_64 aarch64")  # fmt: skip
+    parser.add_argument("--arch", nargs="+", choices=list(TARGETS),
+                        help="default: x86_64 aarch64 on x86_64, else this machine")  # fmt: skip
     parser.add_argument("--no-isolation", action="store_true",
                         help="use the installed scikit-build-core, offline")  # fmt: skip
     options = parser.parse_args(arguments)
+    machines = options.arch or default_machines()
+    if not machines:
+        print(
+            f"error: --arch: no wheel is defined for this machine, {_host()}, accepted: "
+            f"{', '.join(TARGETS)}",
+            file=sys.stderr,
+        )
+        return 2
     missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
     if missing:
         print(f"error: no module {', '.join(missing)}: {INSTALL}", file=sys.stderr)
@@ -91,7 +108,7 @@ def main(arguments: Optional[list[str]] = None) -> int:
     rows = []
     try:
         options.out.mkdir(parents=True, exist_ok=True)
-        for arch in dict.fromkeys(options.arch):
+        for arch in dict.fromkeys(machines):
             wheel = build(arch, options.out, isolated=not options.no_isolation)
             library = check(arch, wheel)
             version = _dotted(library.glibc)
@@ -106,6 +123,13 @@ def main(arguments: Optional[list[str]] = None) -> int:
     for arch, name, size, version, audited in rows:
         print(f"{arch:<8} {size:>8} {version:>5}  {audited:<20} {name}")
     return 0
+
+
+def default_machines() -> list[str]:
+    """Machines whose wheels are built unless the command line says which."""
+    if _host() == "x86_64":
+        return ["x86_64", "aarch64"]
+    return [_host()] if _host() in TARGETS else []
 
 
 def build(arch: str, out: Path, *, isolated: bool) -> Path:
@@ -154,9 +178,12 @@ def check(arch: str, wheel: Path) -> Library:
         problems.append(f"has {library.size} bytes, allowed: {MAX_LIBRARY_BYTES}")
     if library.has_symbol_table:
         problems.append("is not stripped")
-    foreign = [s for s in library.exports if not s.startswith(("lce_delegate_", "tflite_plugin_"))]
+    foreign = [name for name in library.exports if name not in EXPORTS]
     if foreign:
         problems.append(f"exports {', '.join(foreign[:5])}")
+    absent = [name for name in EXPORTS if name not in library.exports]
+    if absent:
+        problems.append(f"does not export {', '.join(absent)}")
     if problems:
         raise WheelError(f"{arch}: the library {'; '.join(problems)}")
     return library

@@ -41,7 +41,8 @@ def test_it_fits_all_python_3_and_depends_on_the_runtime_and_numpy():
     assert required == {"ai-edge-litert", "numpy", "tflite-runtime"}
     for line in distribution.requires:
         if line.startswith("tflite-runtime"):
-            assert 'platform_machine == "armv7l"' in line.replace("'", '"')
+            marker = line.partition(";")[2].strip().replace("'", '"')
+            assert marker == 'platform_machine in "armv6l armv7l"'
 
 
 def wheel(path, content, name=build_wheels.LIBRARY):
@@ -65,14 +66,8 @@ def test_the_installed_library_is_accepted(library, arch, tmp_path):
     found = build_wheels.check(arch, wheel(tmp_path / "x.whl", library))
     assert found.needed == ["libc.so.6"]
     assert found.glibc <= (2, 17)
-    assert found.exports == [
-        "lce_delegate_info",
-        "lce_delegate_profile",
-        "lce_delegate_reset_profile",
-        "lce_delegate_version",
-        "tflite_plugin_create_delegate",
-        "tflite_plugin_destroy_delegate",
-    ]
+    assert found.exports == build_wheels.EXPORTS
+    assert len(found.exports) == 6
 
 
 def test_what_a_tag_does_not_promise_is_refused(library, arch, tmp_path, monkeypatch):
@@ -89,7 +84,37 @@ def test_what_a_tag_does_not_promise_is_refused(library, arch, tmp_path, monkeyp
     with pytest.raises(build_wheels.WheelError) as caught:
         build_wheels.check(arch, wheel(tmp_path / "z.whl", Path(extension).read_bytes()))
     assert "allowed: libc.so.6" in str(caught.value)
-    assert "exports PyInit" in str(caught.value)
+    assert "; exports PyInit" in str(caught.value)
+    assert "; does not export lce_delegate_info, lce_delegate_profile" in str(caught.value)
+
+
+def test_one_function_more_or_less_is_refused(library, arch, tmp_path, monkeypatch):
+    path = wheel(tmp_path / "x.whl", library)
+    monkeypatch.setattr(build_wheels, "EXPORTS", build_wheels.EXPORTS[1:])
+    with pytest.raises(build_wheels.WheelError, match=r"the library exports lce_delegate_info$"):
+        build_wheels.check(arch, path)
+    monkeypatch.setattr(build_wheels, "EXPORTS", [*build_wheels.EXPORTS, "lce_delegate_info", "z"])
+    with pytest.raises(build_wheels.WheelError, match=r"the library does not export z$"):
+        build_wheels.check(arch, path)
+
+
+@pytest.mark.parametrize(
+    ("host", "machines"),
+    [("x86_64", ["x86_64", "aarch64"]), ("aarch64", ["aarch64"]), ("armv7l", ["armv7l"])],
+)
+def test_a_machine_builds_its_own_wheel(monkeypatch, host, machines):
+    monkeypatch.setattr(build_wheels, "_host", lambda: host)
+    assert build_wheels.default_machines() == machines
+
+
+def test_a_machine_without_a_wheel_is_one_line_and_status_2(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(build_wheels, "_host", lambda: "riscv64")
+    assert build_wheels.main(["--out", str(tmp_path / "dist")]) == 2
+    assert capsys.readouterr().err == (
+        "error: --arch: no wheel is defined for this machine, riscv64, accepted: x86_64, aarch64, "
+        "armv7l\n"
+    )
+    assert not (tmp_path / "dist").exists()
 
 
 @pytest.mark.slow
