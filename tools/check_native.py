@@ -34,7 +34,7 @@ C_HEADERS = {
     "kernels": {"stdint.h", "stddef.h", "string.h"},
     "core": {
         *("stdint.h", "stddef.h", "string.h", "stdio.h", "stdlib.h", "stdarg.h"),
-        *("time.h", "pthread.h", "sched.h"),
+        *("time.h", "pthread.h", "sched.h", "unistd.h"),
     },
     "dispatch": {"stdint.h", "stddef.h", "string.h", "cpuid.h"},
     "delegate": {

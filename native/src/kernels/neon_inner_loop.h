@@ -31,31 +31,36 @@
 #define LCE_NEON_HIGH 24, 25, 26, 27, 28, 29, 30, 31
 #define LCE_NEON_EXPAND(macro, ...) macro(__VA_ARGS__)
 
+// clang-format off: one line per stage, which it cannot know.
+
 // The first pixel: counts into n0..n7.
-#define LCE_NEON_FIRST(next, n0, n1, n2, n3, n4, n5, n6, n7)                                   \
-  LCE_NEON_EOR(n0, 0)                                                                          \
-  LCE_NEON_EOR(n1, 1) LCE_NEON_EOR(n2, 2) LCE_NEON_EOR(n3, 3) LCE_NEON_EOR(n4, 4)              \
-      LCE_NEON_EOR(n5, 5) LCE_NEON_EOR(n6, 6) LCE_NEON_EOR(n7, 7) LCE_NEON_INPUT(next)         \
-          LCE_NEON_CNT(n0) LCE_NEON_CNT(n1) LCE_NEON_CNT(n2) LCE_NEON_CNT(n3) LCE_NEON_CNT(n4) \
-              LCE_NEON_CNT(n5) LCE_NEON_CNT(n6) LCE_NEON_CNT(n7)
+#define LCE_NEON_FIRST(next, n0, n1, n2, n3, n4, n5, n6, n7)                                    \
+  LCE_NEON_EOR(n0, 0) LCE_NEON_EOR(n1, 1) LCE_NEON_EOR(n2, 2) LCE_NEON_EOR(n3, 3)               \
+  LCE_NEON_EOR(n4, 4) LCE_NEON_EOR(n5, 5) LCE_NEON_EOR(n6, 6) LCE_NEON_EOR(n7, 7)               \
+  LCE_NEON_INPUT(next)                                                                          \
+  LCE_NEON_CNT(n0) LCE_NEON_CNT(n1) LCE_NEON_CNT(n2) LCE_NEON_CNT(n3)                           \
+  LCE_NEON_CNT(n4) LCE_NEON_CNT(n5) LCE_NEON_CNT(n6) LCE_NEON_CNT(n7)
 
 // Counts into n0..n7; sums t0..t7, the counts of pixel `p`. `load` loads the input after next.
 // Of the orders tried this one has the fewest cycles in llvm-mca's models of Cortex-A53, A55 and
 // A510 together; to the models of cores that reorder, all are the same.
-#define LCE_NEON_NEXT(p, load, n0, n1, n2, n3, n4, n5, n6, n7, t0, t1, t2, t3, t4, t5, t6, t7) \
-  LCE_NEON_ADDP(t0, t1)                                                                        \
-  LCE_NEON_ADDP(t2, t3) LCE_NEON_ADDP(t4, t5) LCE_NEON_ADDP(t6, t7) LCE_NEON_EOR(n0, 0)        \
-      LCE_NEON_EOR(n1, 1) LCE_NEON_EOR(n2, 2) LCE_NEON_EOR(n3, 3) LCE_NEON_EOR(n4, 4)          \
-          LCE_NEON_EOR(n5, 5) LCE_NEON_EOR(n6, 6) LCE_NEON_EOR(n7, 7) load                     \
-          LCE_NEON_ADDP(t0, t2) LCE_NEON_ADDP(t4, t6) LCE_NEON_CNT(n0) LCE_NEON_CNT(n1)        \
-              LCE_NEON_CNT(n2) LCE_NEON_CNT(n3) LCE_NEON_CNT(n4) LCE_NEON_ADDP(t0, t4)         \
-                  LCE_NEON_CNT(n5) LCE_NEON_CNT(n6) LCE_NEON_CNT(n7) LCE_NEON_ACC(p, t0)
+#define LCE_NEON_NEXT(p, load, n0, n1, n2, n3, n4, n5, n6, n7, t0, t1, t2, t3, t4, t5, t6, t7)  \
+  LCE_NEON_ADDP(t0, t1) LCE_NEON_ADDP(t2, t3) LCE_NEON_ADDP(t4, t5) LCE_NEON_ADDP(t6, t7)       \
+  LCE_NEON_EOR(n0, 0) LCE_NEON_EOR(n1, 1) LCE_NEON_EOR(n2, 2) LCE_NEON_EOR(n3, 3)               \
+  LCE_NEON_EOR(n4, 4) LCE_NEON_EOR(n5, 5) LCE_NEON_EOR(n6, 6) LCE_NEON_EOR(n7, 7)               \
+  load                                                                                          \
+  LCE_NEON_ADDP(t0, t2) LCE_NEON_ADDP(t4, t6)                                                   \
+  LCE_NEON_CNT(n0) LCE_NEON_CNT(n1) LCE_NEON_CNT(n2) LCE_NEON_CNT(n3) LCE_NEON_CNT(n4)          \
+  LCE_NEON_ADDP(t0, t4)                                                                         \
+  LCE_NEON_CNT(n5) LCE_NEON_CNT(n6) LCE_NEON_CNT(n7)                                            \
+  LCE_NEON_ACC(p, t0)
 
 // Sums the counts of the last pixel.
-#define LCE_NEON_LAST(p, t0, t1, t2, t3, t4, t5, t6, t7)                                  \
-  LCE_NEON_ADDP(t0, t1)                                                                   \
-  LCE_NEON_ADDP(t2, t3) LCE_NEON_ADDP(t4, t5) LCE_NEON_ADDP(t6, t7) LCE_NEON_ADDP(t0, t2) \
-      LCE_NEON_ADDP(t4, t6) LCE_NEON_ADDP(t0, t4) LCE_NEON_ACC(p, t0)
+#define LCE_NEON_LAST(p, t0, t1, t2, t3, t4, t5, t6, t7)                                        \
+  LCE_NEON_ADDP(t0, t1) LCE_NEON_ADDP(t2, t3) LCE_NEON_ADDP(t4, t5) LCE_NEON_ADDP(t6, t7)       \
+  LCE_NEON_ADDP(t0, t2) LCE_NEON_ADDP(t4, t6) LCE_NEON_ADDP(t0, t4) LCE_NEON_ACC(p, t0)
+
+// clang-format on
 
 namespace lce {
 namespace neon {
