@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from converters.runtimes import TFLiteProcess, engine_for
+from converters.runtimes import TFLiteProcess, check_threads, engine_for
 from edge_bench import host
 from edge_bench.schema import MIN_SAMPLES, BenchResult, Build, Context, Ratio
 from edge_bench.statistics import median_ratio_interval, summarize
@@ -50,7 +50,7 @@ def bench(
         names: one per file; default: file names without suffix, made unique.
         runtimes: one per file, see :func:`converters.runtimes.engine_for`; default ``"auto"``.
         kernel: kernel set of the delegate.
-        threads: per interpreter, at least 1.
+        threads: per interpreter, 1 to 32.
         num_runs: samples per build, at least 30.
         warmup_runs: runs per build before the first sample; one more follows each change of
             build, since another process has used the caches.
@@ -64,7 +64,7 @@ def bench(
     """
     if not paths:
         raise UsageError("no files to benchmark")
-    check_counts(num_runs, warmup_runs)
+    check_numbers(num_runs, warmup_runs, threads)
     if rounds < 1:
         raise UsageError(f"rounds must be at least 1, got {rounds}")
     files = [Path(path) for path in paths]
@@ -125,12 +125,13 @@ def bench(
     return BenchResult(context=context, builds=builds)
 
 
-def check_counts(num_runs: int, warmup_runs: int) -> None:
-    """Raise :class:`UsageError` for numbers of runs that :func:`bench` does not take."""
+def check_numbers(num_runs: int, warmup_runs: int, threads: int) -> None:
+    """Raise :class:`UsageError` for numbers that :func:`bench` does not take."""
     if num_runs < MIN_SAMPLES:
-        raise UsageError(f"num-runs must be at least {MIN_SAMPLES}, got {num_runs}")
+        raise UsageError(f"--num-runs must be at least {MIN_SAMPLES}, got {num_runs}")
     if warmup_runs < 0:
-        raise UsageError(f"warmup-runs must not be negative, got {warmup_runs}")
+        raise UsageError(f"--warmup-runs must be at least 0, got {warmup_runs}")
+    check_threads(threads)
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:
@@ -182,7 +183,7 @@ def _engines(files: Sequence[Path], runtimes: Sequence[str], kernel: str) -> lis
         raise UsageError(f"{len(files)} files need as many runtimes, got {len(runtimes)}")
     engines = [engine_for(file, name) for file, name in zip(files, runtimes, strict=True)]
     if kernel != "auto" and "delegate" not in engines:
-        raise UsageError(f"kernel {kernel!r}: none of the files runs in the delegate")
+        raise UsageError(f"--kernel {kernel!r}: none of the files runs in the delegate")
     return engines
 
 
@@ -205,7 +206,7 @@ def _build(
         name=name,
         path=str(process.path),
         sha256=process.sha256,
-        size_bytes=process.path.stat().st_size,
+        size_bytes=process.size_bytes,
         engine=process.engine,
         threads=process.threads,
         warmup_runs=warmup_runs,

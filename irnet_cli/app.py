@@ -1,7 +1,9 @@
 """The command tree; errors become one line and an exit status."""
 
+import errno
 import os
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -16,6 +18,10 @@ from irnet_cli.commands.report import report
 from irnet_cli.commands.train import train
 from irnet_cli.commands.verify import verify, verify_file
 from irnet_keras.errors import IrnetError
+
+INTERRUPTED = 130
+# Files raise UsageError when they cannot be written, see irnet_keras.files.
+_STDOUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT)
 
 app = typer.Typer(
     name="irnet",
@@ -38,9 +44,13 @@ app.command()(models)
 
 
 def run() -> None:
-    """Run the command line; exit status 0 done, 1 a check failed, 2 usage or unreadable input."""
+    """Run the command line.
+
+    Exit status 0 done, 1 a check failed, 2 usage or unreadable input, 130 interrupted.
+    """
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        status = app(standalone_mode=False) or 0
+        sys.stdout.flush()
     except typer.TyperException as error:  # wrong option, missing argument, ...
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)
@@ -49,14 +59,26 @@ def run() -> None:
     except IrnetError as error:
         _fail(str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        print("irnet: interrupted", file=sys.stderr)
-        sys.exit(130)
+        status = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone, e.g. head
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         sys.exit(1)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _STDOUT_ERRORS:
+            raise
+        _discard_stdout()
+        _fail(f"cannot write to stdout: {error.strerror}", 2)
+    if status == INTERRUPTED:  # typer's own answer to Ctrl-C is the number alone
+        print("irnet: interrupted", file=sys.stderr)
+    sys.exit(status)
 
 
-def _fail(message: str, status: int) -> None:
+def _discard_stdout() -> None:
+    """Keep what is still buffered from failing once more when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _fail(message: str, status: int) -> NoReturn:
     line = " ".join(message.split())
     print(f"irnet: error: {line}", file=sys.stderr)
     sys.exit(status)

@@ -14,13 +14,15 @@ from irnet_keras.errors import UsageError
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary name in the folder of ``path``; move it to ``path`` on success.
 
+    A link is followed, as the shell's redirection does.
+
     The file is synced to disk before it takes its place and the folder afterwards. If the
     body raises, the temporary file is removed and an existing ``path`` stays as it was.
 
     Raises:
         UsageError: the folder is missing or cannot be written.
     """
-    target = Path(path)
+    target = Path(os.path.realpath(path))
     try:
         fd, name = tempfile.mkstemp(
             prefix=f".{target.name}.", suffix=f".tmp{target.suffix}", dir=target.parent
@@ -51,9 +53,26 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
-    """Replace ``path`` with ``data`` (text is UTF-8) in one step."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
+    """Replace ``path`` with ``data`` (text is UTF-8) in one step; a device is written to.
+
+    Raises:
+        UsageError: the folder is missing, or the file cannot be written.
+    """
+    content = data.encode() if isinstance(data, str) else data
+    try:
+        if is_special(path):
+            Path(path).write_bytes(content)
+            return
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is that of a device or a pipe, which no file may take the place of."""
+    found = Path(path)
+    return found.exists() and not found.is_file() and not found.is_dir()
 
 
 def make_folder(path: str | os.PathLike[str]) -> Path:

@@ -5,7 +5,7 @@ In LiteRT, with ``lce_delegate`` where a file has Larq operators, or in LCE's ow
 
 from converters.runtimes.accuracy import Score, tflite_accuracy
 from converters.runtimes.modes import RUNTIMES, engine_for
-from converters.runtimes.process import TFLiteProcess
+from converters.runtimes.process import TFLiteProcess, check_threads
 from converters.runtimes.tensors import TensorDetails
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Score",
     "TFLiteProcess",
     "TensorDetails",
+    "check_threads",
     "engine_for",
     "tflite_accuracy",
 ]

@@ -1,6 +1,7 @@
 """Top-1 accuracy of a ``.tflite`` classifier."""
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -66,8 +67,14 @@ def tflite_accuracy(
 
     engine = engine_for(path, runtime, kernel)
 
+    running: list[TFLiteProcess] = []
+    stopped = threading.Event()
+
     def score(part: NDArray[np.int64]) -> tuple[int, str]:
         with TFLiteProcess(Path(path), engine=engine, kernel=kernel) as process:
+            running.append(process)
+            if stopped.is_set():
+                raise UsageError(f"{path}: stopped")
             logits = process.run(preprocess(images[part]))
             if logits.ndim != 2:
                 raise UsageError(
@@ -76,6 +83,12 @@ def tflite_accuracy(
             return int(np.sum(np.argmax(logits, -1) == labels[part])), process.engine
 
     with ThreadPoolExecutor(processes) as pool:
-        results = list(pool.map(score, np.array_split(np.arange(len(labels)), processes)))
+        try:
+            results = list(pool.map(score, np.array_split(np.arange(len(labels)), processes)))
+        except BaseException:  # also Ctrl-C: the others would go on to their ends
+            stopped.set()
+            for process in running:
+                process.close()
+            raise
     correct = sum(count for count, _ in results)
     return Score(correct / len(labels), len(labels), results[0][1])

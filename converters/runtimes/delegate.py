@@ -41,12 +41,12 @@ def import_delegate() -> DelegateRuntime:
     except ImportError as error:
         raise SetupError(
             "files with Larq operators run in LiteRT with lce_delegate, which cannot be imported: "
-            f"pip install ./native, or choose the runtime lce ({error})"
+            f"pip install ./native, or choose --runtime lce ({error})"
         ) from error
     try:
         lce_delegate.info()  # loads the library
     except lce_delegate.UsageError as error:
-        raise SetupError(f"lce_delegate: {error}; or choose the runtime lce") from error
+        raise SetupError(f"lce_delegate: {error}; or choose --runtime lce") from error
     return DelegateRuntime(interpreter, lce_delegate)
 
 
@@ -59,6 +59,10 @@ def delegated_interpreter(
         SetupError: this library or CPU has no kernel set of that name.
         RuntimeError, ValueError: the runtime refuses the model.
     """
+    supported = [s["name"] for s in runtime.package.info()["kernel_sets"] if s["supported"]]
+    if kernel not in (AUTO_KERNEL, *supported):
+        names = ", ".join([AUTO_KERNEL, *supported])
+        raise SetupError(f"--kernel must be one of {names}, got {kernel!r}")
     try:
         delegate = runtime.package.load(kernel=kernel)  # takes the interpreter's threads
     except runtime.package.UsageError as error:

@@ -176,7 +176,7 @@ def describe(
         kernels = _LCE_KERNELS[mode]
         if mode == INDIRECT and threads > 1:
             # LCE's indirect kernel has no threads, whatever the interpreter is told.
-            kernels += " (single-threaded)"
+            kernels += f" (in 1 thread, other operators in {threads})"
         text = f"LCE {metadata.version('larq-compute-engine')}, {kernels}"
     else:
         text = f"LiteRT {metadata.version('ai-edge-litert')}"

@@ -38,7 +38,7 @@ def engine_for(
         UsageError: an unknown runtime, a bad file, or a kernel set for another engine than the
             delegate.
     """
-    checked_choice("runtime", runtime, RUNTIMES)
+    checked_choice("--runtime", runtime, RUNTIMES)
     graph = source if isinstance(source, Graph) else read_graph(source)
     engine = (LCE if runtime == LCE else DELEGATE) if uses_lce(graph) else LITERT
     checked_kernel(engine, kernel)
@@ -49,7 +49,7 @@ def checked_kernel(engine: str, kernel: str) -> None:
     """Raise :class:`UsageError` for a kernel set of the delegate where something else runs."""
     if kernel != AUTO_KERNEL and engine != DELEGATE:
         name = "LiteRT alone" if engine == LITERT else "LCE's interpreter"
-        raise UsageError(f"kernel {kernel!r} is for the delegate, but the file runs in {name}")
+        raise UsageError(f"--kernel {kernel!r} is for the delegate, but the file runs in {name}")
 
 
 def choose(graph: Graph, path: Path, engine: str, mode: str | None) -> tuple[str, tuple[str, ...]]:

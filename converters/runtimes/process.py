@@ -19,6 +19,8 @@ from irnet_keras.errors import UsageError
 
 # A request is at most this many images, so that a hang is noticed and memory stays small.
 IMAGES_PER_REQUEST = 64
+# Of lce_delegate, which would take no more than these whatever it was told.
+MAX_THREADS = 32
 
 
 class TFLiteProcess:
@@ -31,6 +33,7 @@ class TFLiteProcess:
     Attributes:
         path: the file.
         sha256: of its content, hex.
+        size_bytes: of its content.
         engine: what runs, e.g. ``"LiteRT 2.3.0 + lce_delegate 0.1.0 (avx512) + XNNPACK"``; see
             :func:`converters.runtimes.interpreters.describe`.
         mode: kernels in use: ``"delegate"``, or ``"indirect"``, ``"default"`` or
@@ -54,7 +57,7 @@ class TFLiteProcess:
 
         Args:
             path: the file; batch dimension 1.
-            threads: at least 1.
+            threads: 1 to 32.
             engine: ``"delegate"`` (LiteRT with ``lce_delegate``), ``"lce"`` (LCE's own
                 interpreter), ``"litert"``, or ``"auto"``: for files with LCE's ops the
                 delegate, unless ``mode`` is one of LCE's; for others LiteRT.
@@ -71,9 +74,11 @@ class TFLiteProcess:
             CheckFailed: the child crashed or hung.
         """
         self.path = Path(path)
-        self.threads = _checked_threads(threads)
+        check_threads(threads)
+        self.threads = threads
         graph = read_graph(self.path)
         self.sha256 = sha256(graph.data).hexdigest()
+        self.size_bytes = len(graph.data)
         self.inputs = tuple(tensor_details(graph, i, self.path) for i in graph.inputs)
         self.outputs = tuple(tensor_details(graph, i, self.path) for i in graph.outputs)
         self._engine, modes = choose(graph, self.path, engine, mode)
@@ -205,7 +210,7 @@ class TFLiteProcess:
         raise UsageError(f"{self.path}: the runtime refuses the model ({'; '.join(refusals)})")
 
 
-def _checked_threads(threads: int) -> int:
-    if threads < 1:
-        raise UsageError(f"threads must be at least 1, got {threads}")
-    return threads
+def check_threads(threads: int) -> None:
+    """Raise :class:`UsageError` for a number of threads that no interpreter here is given."""
+    if not 1 <= threads <= MAX_THREADS:
+        raise UsageError(f"--threads must be from 1 to {MAX_THREADS}, got {threads}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
-from irnet_cli.output import JsonOption, check_writable, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write
 
@@ -19,7 +19,7 @@ def baseline(
     json_file: JsonOption = None,
 ) -> None:
     """Write what the 1-bit file is compared with: a stock TFLite build."""
-    check_writable(out, json_file)
+    check_files([("--out", out), ("--json", json_file)], [("MODEL", model)])
     from converters.baselines import FORMATS, build_baseline
 
     if fmt not in FORMATS:

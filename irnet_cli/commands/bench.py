@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irnet_cli.output import JsonOption, check_writable, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.runtime_option import KernelOption, RuntimesOption
 
 if TYPE_CHECKING:
@@ -16,18 +16,20 @@ def bench(
     files: Annotated[list[Path], typer.Argument(help=".tflite files; the first is the reference.")],
     runtime: RuntimesOption = None,
     kernel: KernelOption = "auto",
-    threads: Annotated[int, typer.Option(help="Threads per model, at least 1.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads per model, 1 to 32.")] = 1,
     num_runs: Annotated[int, typer.Option(help="Samples per model, at least 30.")] = 60,
-    warmup_runs: Annotated[int, typer.Option(help="Runs before the first sample.")] = 10,
+    warmup_runs: Annotated[
+        int, typer.Option(help="Runs before the first sample, at least 0.")
+    ] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of inputs, order and bootstrap.")] = 0,
     json_file: JsonOption = None,
 ) -> None:
     """Time .tflite files against each other on this machine."""
-    check_writable(json_file)
+    check_files([("--json", json_file)], [("FILES", file) for file in files])
     from edge_bench.local import bench as run
-    from edge_bench.local import check_counts, every_runtime
+    from edge_bench.local import check_numbers, every_runtime
 
-    check_counts(num_runs, warmup_runs)  # before any file is read
+    check_numbers(num_runs, warmup_runs, threads)  # before any file is read
     paths, names, runtimes = every_runtime(files, runtime or ["auto"])
     result = run(
         paths,

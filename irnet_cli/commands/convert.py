@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
-from irnet_cli.output import JsonOption, check_writable, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_keras.files import atomic_write
 
 
@@ -17,7 +17,7 @@ def convert(
     json_file: JsonOption = None,
 ) -> None:
     """Write the 1-bit file; fails unless every binary convolution runs in 1 bit."""
-    check_writable(out, json_file)
+    check_files([("--out", out), ("--json", json_file)], [("MODEL", model)])
     from converters.lce import convert as run
 
     resolved = load_model(model, untrained=untrained)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from irnet_cli.model_argument import UntrainedOption, load_model
-from irnet_cli.output import JsonOption, check_writable, import_tensorflow, log, write_json
+from irnet_cli.output import JsonOption, check_files, import_tensorflow, log, write_json
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import UsageError
 
@@ -36,8 +36,8 @@ def eval_(
     if data not in DATA:
         raise UsageError(f"--data must be one of {', '.join(DATA)}, got {data!r}")
     if data == "sample" and split != "test":
-        raise UsageError(f"the sample has only the split test, got {split!r}")
-    check_writable(json_file)
+        raise UsageError(f"--split must be test for --data sample, got {split!r}")
+    check_files([("--json", json_file)], [("MODEL", model)])
     if _is_tflite(model):
         if untrained:
             raise UsageError("--untrained goes with a registry name, not with a .tflite file")

@@ -1,11 +1,12 @@
 """``irnet models``."""
 
-from irnet_cli.output import JsonOption, write_json
+from irnet_cli.output import JsonOption, check_files, write_json
 from irnet_keras.models import MODELS
 
 
 def models(json_file: JsonOption = None) -> None:
     """List the networks that can be loaded by name."""
+    check_files([("--json", json_file)])
     rows = [
         {
             "name": name,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from irnet_cli.output import JsonOption, check_writable, import_tensorflow, log, write_json
+from irnet_cli.output import JsonOption, check_files, import_tensorflow, log, write_json
 from irnet_keras.files import make_folder
 
 
@@ -23,7 +23,7 @@ def quickstart(
     json_file: JsonOption = None,
 ) -> None:
     """See the whole way offline: float32, int8 and 1-bit, verified, scored and benchmarked."""
-    check_writable(json_file)
+    check_files([("--json", json_file)])
     make_folder(out)
     log("starting TensorFlow ...")
     import_tensorflow()

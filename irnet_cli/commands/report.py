@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from irnet_cli.output import check_writable
+from irnet_cli.output import check_files
 from irnet_keras.errors import UsageError
 
 QUICKSTART_SCHEMA = "irnet.quickstart/1"
@@ -20,7 +20,7 @@ def report(
     title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
 ) -> None:
     """Make one HTML file, with figures and conditions, from measured results."""
-    check_writable(output)
+    check_files([("--output", output)], [("RESULTS", results)])
     value = _read(results)
     from edge_bench.report import write_report
     from edge_bench.schema import parse_bench

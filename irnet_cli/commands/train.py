@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from irnet_cli.output import JsonOption, check_writable, import_tensorflow, log, write_json
+from irnet_cli.output import JsonOption, check_files, import_tensorflow, log, write_json
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
 from irnet_keras.recipes import RECIPES, get_recipe
@@ -45,7 +45,7 @@ def train(
     if dry_run:
         print(config.model_dump_json(indent=2))
         return
-    check_writable(json_file)
+    check_files([("--json", json_file)])
     if run_dir:
         make_folder(run_dir)
     import_tensorflow()

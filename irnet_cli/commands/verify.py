@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
-from irnet_cli.output import JsonOption, check_writable, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import CheckFailed, UsageError
 
@@ -53,7 +53,7 @@ def verify(
     """Compare a file with its Keras model: every layer, every sign, every answer."""
     if data not in DATA:
         raise UsageError(f"--data must be one of {', '.join(DATA)}, got {data!r}")
-    check_writable(json_file)
+    check_files([("--json", json_file)], [("MODEL", model), ("FILE", file)])
     from converters.runtimes import engine_for
 
     engine_for(file, runtime, kernel)  # refuses bad files and names before TensorFlow starts

@@ -1,13 +1,18 @@
 """Bad input ends in one clear line and status 2, and nothing on disk changes."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from model_files import binary_conv, write_lce
 
+from converters.runtimes import accuracy
+from irnet_keras.errors import CheckFailed
 from irnet_keras.recipes import get_recipe
 
 # command, what the line must contain; {tmp} is a folder with the files made below
@@ -56,7 +61,36 @@ CASES = [
     ("verify-file {tmp}/eight.tflite", "{tmp}/eight.tflite"),
     ("bench {tmp}/missing.tflite", "{tmp}/missing.tflite"),
     ("bench {tmp}/file", "{tmp}/file"),
-    ("bench {tmp}/eight.tflite --num-runs 3", "num-runs must be at least 30, got 3"),
+    ("bench {tmp}/eight.tflite --num-runs 3", "--num-runs must be at least 30, got 3"),
+    ("bench {tmp}/eight.tflite --threads 33", "--threads must be from 1 to 32, got 33"),
+    ("bench {tmp}/file --json {tmp}/file", "--json {tmp}/file would overwrite FILES {tmp}/file"),
+    ("bench {tmp}/file --json {tmp}/link", "--json {tmp}/link would overwrite FILES {tmp}/file"),
+    ("bench {tmp}/link --json {tmp}/file", "--json {tmp}/file would overwrite FILES {tmp}/link"),
+    (
+        "eval {tmp}/eight.tflite --data sample --json {tmp}/empty/../eight.tflite",
+        "--json {tmp}/empty/../eight.tflite would overwrite MODEL {tmp}/eight.tflite",
+    ),
+    (
+        "convert resnet20-w1a1-cifar10 --out same.x --json same.x",
+        "--json same.x would overwrite --out same.x",
+    ),
+    (
+        "convert {tmp}/bad.safetensors -o {tmp}/bad.safetensors",
+        "--out {tmp}/bad.safetensors would overwrite MODEL {tmp}/bad.safetensors",
+    ),
+    (
+        "baseline {tmp}/other --format int8 -o {tmp}/other/config.json",
+        "--out {tmp}/other/config.json would overwrite MODEL {tmp}/other",
+    ),
+    (
+        "verify {tmp}/bad.safetensors {tmp}/file --json {tmp}/file",
+        "--json {tmp}/file would overwrite FILE {tmp}/file",
+    ),
+    (
+        "verify {tmp}/bad.safetensors {tmp}/file --json {tmp}/bad.safetensors",
+        "--json {tmp}/bad.safetensors would overwrite MODEL {tmp}/bad.safetensors",
+    ),
+    ("report {tmp}/file -o {tmp}/file", "--output {tmp}/file would overwrite RESULTS {tmp}/file"),
     ("report {tmp}/file -o {tmp}/r.html", "{tmp}/file"),
     ("report {tmp}/missing.json -o {tmp}/r.html", "{tmp}/missing.json"),
     ("quickstart --out {tmp}/file", "cannot create folder {tmp}/file"),
@@ -92,6 +126,7 @@ def tmp(tmp_path: Path) -> Path:
     (tmp_path / "eight.tflite").write_bytes(b"\x08\0\0\0TFL3")
     (tmp_path / "bad.safetensors").write_bytes(b"\xff" * 100)
     (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "file")
     damaged = tmp_path / "damaged" / "cifar10" / "3.0.2"
     damaged.mkdir(parents=True)
     (damaged / "dataset_info.json").write_text("garbage")
@@ -124,9 +159,102 @@ def test_a_delegate_that_is_missing_is_one_line_and_status_two(tmp):
         assert out.returncode == 2
         assert out.stderr.splitlines() == [
             "irnet: error: lce_delegate: LCE_DELEGATE_LIBRARY must be the path of "
-            f"liblce_delegate.so, got '{tmp}/none.so': no such file; or choose the runtime lce"
+            f"liblce_delegate.so, got '{tmp}/none.so': no such file; unset it to use the "
+            "installed package's own (pip install ./native); or choose --runtime lce"
         ]
         assert out.stdout == ""
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ("models > /dev/full", "No space left on device"),
+        ("models --json - > /dev/full", "No space left on device"),
+        ("bench --help > /dev/full", "No space left on device"),
+        ("models >&-", "it is closed"),
+    ],
+)
+def test_an_unwritable_stdout_is_one_line_and_status_two(command, reason, unbuffered):
+    out = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' -m irnet_cli {command}"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )
+    assert out.returncode == 2
+    assert out.stderr == f"irnet: error: cannot write to stdout: {reason}\n"
+
+
+def test_an_interrupt_is_one_line_and_status_130(tmp):
+    file = write_lce(binary_conv(), tmp / "binary.tflite")
+    words = [sys.executable, "-m", "irnet_cli", "bench", str(file), "--num-runs", "1000000"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    while "measuring" not in (line := process.stderr.readline()):
+        assert line, "it ended"
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, stderr) == (130, "", "irnet: interrupted\n")
+
+
+def test_an_interrupt_before_the_imports_are_done_is_one_line_and_status_130():
+    code = (
+        "import sys\n"
+        "class Stop:\n"
+        "    def find_spec(self, name, *rest):\n"
+        "        if name == 'typer':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\n"
+        "from irnet_cli.__main__ import main\n"
+        "main()\n"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (out.returncode, out.stdout, out.stderr) == (130, "", "irnet: interrupted\n")
+
+
+def test_an_interrupt_ends_every_process_that_scores(tmp, monkeypatch):
+    """One part is interrupted; the other would wait for ever if nothing ended it."""
+    ended = threading.Event()
+
+    class Process:
+        engine = ""
+
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *args):
+            pass
+
+        def run(self, images):
+            if images[0] == 0:
+                raise KeyboardInterrupt
+            assert ended.wait(60)
+            raise CheckFailed("closed")
+
+        def close(self):
+            ended.set()
+
+    monkeypatch.setattr(accuracy, "TFLiteProcess", Process)
+    monkeypatch.setattr(accuracy, "engine_for", lambda *args: "lce")
+    with pytest.raises(KeyboardInterrupt):
+        accuracy.tflite_accuracy("x", np.arange(2), np.arange(2), lambda x: x, processes=2)
+    assert ended.is_set()
+
+
+def test_json_follows_links_and_leaves_pipes(tmp):
+    (tmp / "link.json").symlink_to(tmp / "real.json")
+    assert irnet("models", "--json", str(tmp / "link.json")).returncode == 0
+    assert (tmp / "link.json").is_symlink()
+    assert (tmp / "real.json").read_text().startswith("[")
+    os.mkfifo(tmp / "pipe")
+    end = os.open(tmp / "pipe", os.O_RDWR)  # so that neither side waits
+    assert irnet("models", "--json", str(tmp / "pipe")).returncode == 0
+    assert (tmp / "pipe").is_fifo()
+    assert os.read(end, 1) == b"["
+    os.close(end)
 
 
 def test_keras_3_is_refused_in_one_line():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from model_files import binary_conv, random_resnet20, small_classifier, write_float, write_lce
 
-from converters.runtimes import TFLiteProcess
+from converters.runtimes import TFLiteProcess, process
 from edge_bench.local import bench, every_runtime, unique_names
 from edge_bench.schema import parse_bench
 from edge_bench.statistics import median_ratio_interval, summarize
@@ -92,6 +92,25 @@ def test_the_kernel_set_goes_to_the_delegate_only(files: list[Path]) -> None:
     assert ["(scalar)" in b.engine for b in result.builds] == [False, True]
 
 
+def test_hash_and_size_are_those_of_the_bytes_that_ran(files: list[Path], tmp_path: Path) -> None:
+    path = tmp_path / "gone.tflite"
+    path.write_bytes(files[1].read_bytes())
+
+    def log(line: str) -> None:
+        if line.startswith("measuring"):
+            path.unlink()
+
+    (build,) = bench([path], num_runs=30, warmup_runs=0, log=log).builds
+    assert build.size_bytes == files[1].stat().st_size
+    assert build.sha256 == hashlib.sha256(files[1].read_bytes()).hexdigest()
+
+
+def test_the_limit_of_threads_is_the_delegates() -> None:
+    from lce_delegate._load import MAX_THREADS
+
+    assert process.MAX_THREADS == MAX_THREADS
+
+
 def test_same_file_twice_gets_two_names(files: list[Path]) -> None:
     assert unique_names([files[0], files[1], files[0], files[0]]) == [
         "float32", "binary", "float32#2", "float32#3",
@@ -101,17 +120,18 @@ def test_same_file_twice_gets_two_names(files: list[Path]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"num_runs": 29}, "num-runs must be at least 30, got 29"),
-        ({"threads": 0}, "threads must be at least 1, got 0"),
-        ({"warmup_runs": -1}, "warmup-runs must not be negative, got -1"),
+        ({"num_runs": 29}, "--num-runs must be at least 30, got 29"),
+        ({"threads": 0}, "--threads must be from 1 to 32, got 0"),
+        ({"threads": 33}, "--threads must be from 1 to 32, got 33"),
+        ({"warmup_runs": -1}, "--warmup-runs must be at least 0, got -1"),
         ({"rounds": 0}, "rounds must be at least 1, got 0"),
         ({"names": ["a", "a"]}, "2 files need as many different names"),
         ({"runtimes": ["auto"]}, "2 files need as many runtimes, got 1"),
-        ({"runtimes": ["auto", "xla"]}, "runtime must be one of auto, delegate, lce, got 'xla'"),
-        ({"kernel": "mmx"}, "unknown kernel set 'mmx', accepted: auto, "),
+        ({"runtimes": ["auto", "xla"]}, "--runtime must be one of auto, delegate, lce, got 'xla'"),
+        ({"kernel": "mmx"}, "--kernel must be one of auto, .*, got 'mmx'"),
         (
             {"kernel": "scalar", "runtimes": ["auto", "lce"]},
-            "kernel 'scalar': none of the files runs in the delegate",
+            "--kernel 'scalar': none of the files runs in the delegate",
         ),
     ],
 )
@@ -180,8 +200,8 @@ def test_eval_command_matches_the_interpreter(files: list[Path]) -> None:
     assert answer.returncode == 0, answer.stderr
     value = json.loads(answer.stdout)
     sample = load_sample().test[:300]
-    with TFLiteProcess(files[0]) as process:
-        right = np.argmax(process.run(preprocess(sample.images)), -1) == sample.labels
+    with TFLiteProcess(files[0]) as one:
+        right = np.argmax(one.run(preprocess(sample.images)), -1) == sample.labels
     assert value == {
         "accuracy": right.mean(),
         "num_examples": 300,
@@ -197,24 +217,27 @@ def test_bad_input_is_one_line_and_status_2(files: list[Path], tmp_path: Path) -
     for arguments, message in [
         (["bench", tmp_path / "none.tflite"], "cannot read"),
         (["bench", text], "not a .tflite file"),
-        (["bench", files[0], "--threads", 0], "threads must be at least 1"),
+        (["bench", files[0], "--threads", 0], "--threads must be from 1 to 32"),
         (["bench", files[0], "--json", tmp_path / "no" / "b.json"], "does not exist"),
         (["report", text], "is not JSON"),
         (["report", files[0]], "is not JSON"),
         (["eval", text, "--data", "sample"], "not a .tflite file"),
         (["eval", files[0], "--data", "mnist"], "--data must be one of"),
-        (["eval", files[0], "--data", "sample", "--split", "train"], "only the split test"),
+        (
+            ["eval", files[0], "--data", "sample", "--split", "train"],
+            "--split must be test for --data sample",
+        ),
         (["eval", files[1], "--data", "sample"], "takes inputs of shape"),
-        (["bench", files[1], "--kernel", "mmx"], "lce_delegate: option kernel: unknown kernel"),
+        (["bench", files[1], "--kernel", "mmx"], "--kernel must be one of auto, "),
         (["bench", files[0], "--kernel", "scalar"], "none of the files runs in the delegate"),
-        (["bench", files[1], "--runtime", "tpu"], "runtime must be one of auto, delegate, lce"),
-        (["eval", files[1], "--data", "sample", "--runtime", "tpu"], "runtime must be one of"),
+        (["bench", files[1], "--runtime", "tpu"], "--runtime must be one of auto, delegate, lce"),
+        (["eval", files[1], "--data", "sample", "--runtime", "tpu"], "--runtime must be one of"),
         (["eval", files[0], "--data", "sample", "--kernel", "scalar"], "runs in LiteRT alone"),
         (
             ["eval", files[1], "--data", "sample", "--runtime", "lce", "--kernel", "scalar"],
-            "is for the delegate, but the file runs in LCE's interpreter",
+            "--kernel 'scalar' is for the delegate, but the file runs in LCE's interpreter",
         ),
-        (["verify", "resnet20-w1a1-cifar10", files[1], "--runtime", "tpu"], "runtime must be"),
+        (["verify", "resnet20-w1a1-cifar10", files[1], "--runtime", "tpu"], "--runtime must be"),
     ]:
         answer = irnet(*arguments)
         assert answer.returncode == 2, arguments

@@ -1,5 +1,9 @@
 """Atomic writing and the weights format."""
 
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -58,3 +62,26 @@ def test_any_changed_byte_is_noticed(tmp_path, rng, position):
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"corrupted|not a readable safetensors file"):
         load_arrays(path)
+
+
+def test_a_link_is_followed_and_a_pipe_written_to(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    atomic_write(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "new"
+    os.mkfifo(tmp_path / "pipe")
+    end = os.open(tmp_path / "pipe", os.O_RDWR)  # so that neither side waits
+    atomic_write(tmp_path / "pipe", "new")
+    assert (tmp_path / "pipe").is_fifo()
+    assert os.read(end, 10) == b"new"
+    os.close(end)
+
+
+def test_a_full_disk_is_a_usage_error(tmp_path, monkeypatch):
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UsageError, match=r"cannot write .*/a: No space left on device"):
+        atomic_write(tmp_path / "a", b"1")
+    assert list(tmp_path.iterdir()) == []

@@ -27,7 +27,7 @@ def test_without_the_package_the_error_says_how_to_install_it(
 ) -> None:
     message = (
         r"^files with Larq operators run in LiteRT with lce_delegate, which cannot be imported: "
-        r"pip install \./native, or choose the runtime lce \(No module named 'lce_delegate'\)$"
+        r"pip install \./native, or choose --runtime lce \(No module named 'lce_delegate'\)$"
     )
     with pytest.raises(UsageError, match=message):
         TFLiteProcess(binary_resnet20)
@@ -40,8 +40,11 @@ def test_without_the_package_the_error_says_how_to_install_it(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"^lce_delegate: LCE_DELEGATE_LIBRARY must be the path of .*: no such file; or ch"),
-        (b"not a library", r"^lce_delegate: cannot load .*; or choose the runtime lce$"),
+        (
+            None,
+            r"^lce_delegate: LCE_DELEGATE_LIBRARY must be the path of .*: no such file; unset .*; or ch",
+        ),
+        (b"not a library", r"^lce_delegate: cannot load .*; or choose --runtime lce$"),
     ],
     ids=["missing", "no library"],
 )
@@ -96,5 +99,5 @@ def test_accuracy_takes_a_kernel_set(shipped: Path) -> None:
         shipped, sample.images, sample.labels, preprocess, kernel="scalar", processes=1
     )
     assert "(scalar)" in score.engine
-    with pytest.raises(UsageError, match="runtime must be one of"):
+    with pytest.raises(UsageError, match="--runtime must be one of"):
         tflite_accuracy(shipped, sample.images, sample.labels, preprocess, runtime="litert")

@@ -22,7 +22,14 @@ OURS = "lce_delegate 1.2.3 (neon)"
     [
         ("lce", "indirect", 1, None, CREATED, ", indirect BGEMM + XNNPACK"),
         ("lce", "indirect", 1, None, [], ", indirect BGEMM, XNNPACK requested"),
-        ("lce", "indirect", 2, None, CREATED, ", indirect BGEMM (single-threaded) + XNNPACK"),
+        (
+            "lce",
+            "indirect",
+            2,
+            None,
+            CREATED,
+            ", indirect BGEMM (in 1 thread, other operators in 2) + XNNPACK",
+        ),
         ("lce", "default", 2, None, CREATED, ", BGEMM + XNNPACK"),
         ("lce", "reference", 1, None, [], ", reference kernels"),
         ("litert", "default", 1, True, [], " + XNNPACK"),

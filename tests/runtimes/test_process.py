@@ -120,8 +120,9 @@ def test_a_truncated_file_is_a_usage_error(float_file: Path, tmp_path: Path) -> 
 
 
 def test_bad_arguments_name_the_value(float_file: Path, binary_resnet20: Path, images) -> None:
-    with pytest.raises(UsageError, match="threads must be at least 1, got 0"):
-        TFLiteProcess(float_file, threads=0)
+    for threads in (0, 33):
+        with pytest.raises(UsageError, match=f"--threads must be from 1 to 32, got {threads}"):
+            TFLiteProcess(float_file, threads=threads)
     with pytest.raises(
         UsageError, match="engine must be one of auto, delegate, lce, litert, got 'x'"
     ):
