@@ -19,6 +19,24 @@ def test_every_command_has_a_section_and_every_section_a_command():
     assert set(re.findall(r"^## irnet (\S+)$", page, re.MULTILINE)) == commands
 
 
+def test_every_option_is_in_its_commands_section():
+    from typer.main import get_command
+
+    from irnet_cli.app import app
+
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    sections = dict(re.findall(r"^## irnet (\S+)$(.*?)(?=^## |\Z)", page, re.MULTILINE | re.DOTALL))
+
+    def options(command):
+        parts = getattr(command, "commands", {}).values()
+        own = [p.opts for p in command.params if p.opts[0].startswith("-")]
+        return own + [names for part in parts for names in options(part)]
+
+    for name, command in get_command(app).commands.items():
+        section = set(re.findall(r"--?[a-z][a-z-]*", sections[name])) | {"--help"}
+        assert [names for names in options(command) if section.isdisjoint(names)] == [], name
+
+
 def test_readme_holds_the_two_commands():
     for name, words in (("main", ["irnet", "quickstart"]), ("test", ["-m", "pytest"])):
         out = subprocess.run(
