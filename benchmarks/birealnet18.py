@@ -19,6 +19,7 @@ import argparse
 import json
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,8 @@ from numpy.typing import NDArray
 from converters.baselines import build_baseline
 from converters.graph import read_graph
 from converters.lce import convert
+from irnet_keras.errors import UsageError
+from irnet_keras.files import atomic_write, make_folder
 from irnet_keras.layers import Hardtanh
 from irnet_keras.quantizers import EDESign, LibraPB
 
@@ -132,7 +135,7 @@ def write_files(
     folder: Path, seed: int, formats: tuple[str, ...], log: Callable[[str], None]
 ) -> dict[str, Path]:
     """Build and write the files; returns their paths by format."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     models: dict[str, Any] = {}
     paths = {}
     for fmt in formats:
@@ -145,23 +148,29 @@ def write_files(
             calibration = random_images(16, seed + 1) if fmt == "int8" else None
             data = build_baseline(models[precision], fmt, calibration, log)
         paths[fmt] = folder / f"birealnet18-{fmt}.tflite"
-        paths[fmt].write_bytes(data)
+        atomic_write(paths[fmt], data)
         names = [op.name for op in read_graph(data).ops]
         counts = {name: names.count(name) for name in sorted(set(names))}
         log(f"{paths[fmt]}: {len(data):,} bytes, {json.dumps(counts)}")
     return paths
 
 
-def main() -> None:
-    """Parse, build, write."""
+def main() -> int:
+    """Parse, build, write; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--out", type=Path, required=True, help="folder for the files")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", choices=FORMATS, default=FORMATS)
     arguments = parser.parse_args()
-    tf.config.experimental.enable_op_determinism()
-    write_files(arguments.out, arguments.seed, tuple(arguments.only), print)
+    try:
+        make_folder(arguments.out)  # before any work
+        tf.config.experimental.enable_op_determinism()
+        write_files(arguments.out, arguments.seed, tuple(arguments.only), print)
+    except UsageError as error:
+        print(f"error: --out: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -6,7 +6,7 @@
 DIR``). Networks are timed interleaved: every round visits every build once in a new random
 order, after one untimed run. Kernels are timed by ``kernel_bench`` beside the peak of this CPU.
 NEON counts are emulated, NEON cycles modelled (``native/tools/arm_report.py``); no ARM silicon is
-involved. Exit status 1 with ``--check`` if a bound is missed.
+involved. Exit status 1 with ``--check`` if a bound is missed, 2 if a file is missing.
 """
 
 import argparse
@@ -28,6 +28,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = ROOT / "native"
 BOUND_LAYERS = ((56, 64), (28, 128), (14, 256), (7, 512))
+NEEDED = tuple(f"birealnet18-{form}.tflite" for form in ("1bit", "int8", "float32"))
 THREAD_LAYERS = ((56, 64), (14, 256))
 
 
@@ -269,6 +270,14 @@ def main() -> int:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
+    missing = [name for name in NEEDED if not (arguments.models / name).is_file()]
+    if missing:
+        print(
+            f"error: --models: {arguments.models} has no {', '.join(missing)}: "
+            f"python benchmarks/birealnet18.py --out {arguments.models}",
+            file=sys.stderr,
+        )
+        return 2
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
