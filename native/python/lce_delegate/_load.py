@@ -3,6 +3,8 @@
 import operator
 from typing import Any, Optional
 
+import numpy as np
+
 from lce_delegate import _library
 from lce_delegate._errors import UsageError
 from lce_delegate._runtime import runtime
@@ -139,7 +141,7 @@ def check_names(options: dict[str, Any], accepted: tuple[str, ...]) -> None:
 
 def as_int(value: object) -> Optional[int]:
     """The integer that a value is, NumPy's included; None for others and for truth values."""
-    if isinstance(value, bool):
+    if isinstance(value, (bool, np.bool_)):
         return None
     try:
         return operator.index(value)  # type: ignore[arg-type]
