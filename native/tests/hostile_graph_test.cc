@@ -282,6 +282,32 @@ bool TestTwoForeignWriters(Random*) {
   return true;
 }
 
+// As many words, and another number of channels in them.
+bool TestChannelsOfPackedTensors(Random*) {
+  Random random(1);
+  ConvCase c;
+  c.channels = 64;
+  for (const int channels : {64, 63, 33}) {
+    Model conv = ConvModel(c, &random);
+    const int values = conv.Add(tfl::kFloat32, {1, 5, 5, channels});
+    conv.AddNode("LceQuantize", {values}, kConvInput, {});
+    std::swap(conv.nodes[0], conv.nodes[1]);
+    conv.inputs = {values};
+    Model back;
+    const int x = back.Add(tfl::kFloat32, {1, 2, 2, channels});
+    const int bits = back.AddPacked({1, 2, 2, channels});
+    const int y = back.Add(tfl::kFloat32, {1, 2, 2, 64});
+    back.AddNode("LceQuantize", {x}, bits, {});
+    back.AddNode("LceDequantize", {bits}, y, {});
+    back.inputs = {x};
+    back.outputs = {y};
+    for (const Model& model : {conv, back}) {
+      if (channels == 64 ? !Runs(model) : !Refused(model, "64 channels")) return false;
+    }
+  }
+  return true;
+}
+
 // The converter writes 1 for a size that is not known.
 bool TestUnknownImageSize(Random* random) {
   ConvCase c;
@@ -331,6 +357,7 @@ const Test kTests[] = {
     {"operand_that_is_not_in_the_file", TestOperandThatIsNotInTheFile, 1},
     {"constant_output", TestConstantOutput, 1},
     {"two_foreign_writers", TestTwoForeignWriters, 1},
+    {"channels_of_packed_tensors", TestChannelsOfPackedTensors, 1},
     {"unknown_image_size", TestUnknownImageSize, 20},
     {"addition_of_unknown_sizes", TestAdditionOfUnknownSizes, 1},
     {"user_with_many_inputs", TestUserWithManyInputs, 1},

@@ -1,5 +1,6 @@
 // Threads: the pool alone, and interpreters that share a delegate or only the process. Run it
 // under the thread sanitizer, too.
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -38,6 +39,22 @@ bool TestPool(Random* random) {
                   wanted[i]);
       }
     }
+  }
+  return true;
+}
+
+bool TestPartsPerUnit(Random* random) {
+  ThreadPool pool;
+  const int threads = random->Int(1, ThreadPool::kMaxThreads);
+  pool.Resize(threads);
+  for (int i = 0; i < 200; ++i) {
+    const int count = random->OneIn(2) ? random->Int(1, 100) : random->Int(1, 100000);
+    const int most = random->Int(0, kUnits), parts = pool.PartsPerUnit(count, most);
+    const int units = (count + parts - 1) / parts, even = (count + threads - 1) / threads;
+    LCE_CHECK(parts >= 1 && units <= kUnits, "%d parts of %d are %d units", parts, count, units);
+    LCE_CHECK(units <= std::max(most, threads), "%d units, at most %d", units, most);
+    LCE_CHECK((units + threads - 1) / threads * parts <= even, "%d parts a thread instead of %d",
+              (units + threads - 1) / threads * parts, even);
   }
   return true;
 }
@@ -116,6 +133,7 @@ bool TestInterpreters(Random* random) {
 
 const Test kTests[] = {
     {"pool", TestPool, 40},
+    {"parts_per_unit", TestPartsPerUnit, 8},
     {"pool_of_several_callers", TestPoolOfSeveralCallers, 10},
     {"interpreters", TestInterpreters, 100},
 };

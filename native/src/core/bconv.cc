@@ -12,6 +12,9 @@ namespace {
 // that reaches far past a small image would otherwise take any amount of memory.
 constexpr int64_t kMaxElements = int64_t{1} << 29;
 
+// Some microseconds: less is not worth the sharing.
+constexpr int64_t kMinUnitMacs = 4 << 20;
+
 // floor(value / 2), saturated.
 int32_t HalfSaturated(int64_t value) {
   const int64_t half = value >> 1;
@@ -502,9 +505,12 @@ void BconvPlan::Run(const uint32_t* input, void* output, const BconvFusion& fusi
   const double pixel_load = 1.0 * DivideUp(tiles, threads) / tiles;
   const double block_load = 1.0 * DivideUp(blocks_, threads) / blocks_;
   const bool by_pixel = pixel_load <= block_load + 1e-9;
-  job.pixels_per_unit = by_pixel ? DivideUp(tiles, threads) * kernel_->pixel_tile : job.pixels;
+  const int64_t worth = binary_macs() / (batch_ * groups_) / kMinUnitMacs;
+  const int32_t most = static_cast<int32_t>(Min<int64_t>(worth, ThreadPool::kMaxUnits));
+  job.pixels_per_unit =
+      by_pixel ? pool->PartsPerUnit(tiles, most) * kernel_->pixel_tile : job.pixels;
   job.pixel_units = DivideUp(job.pixels, job.pixels_per_unit);
-  job.blocks_per_unit = by_pixel ? blocks_ : DivideUp(blocks_, threads);
+  job.blocks_per_unit = by_pixel ? blocks_ : pool->PartsPerUnit(blocks_, most);
   const int32_t units = job.pixel_units * DivideUp(blocks_, job.blocks_per_unit);
   job.rows_per_unit = buffer_bytes_ < 32768 ? rows_.extent : DivideUp(rows_.extent, threads);
 

@@ -90,6 +90,7 @@ class BconvPlan {
   size_t scratch_bytes() const { return scratch_bytes_; }
   const BconvKernel* kernel() const { return kernel_; }
   int64_t binary_macs() const;
+  int64_t channels_in() const { return op_.channels_in; }
   int32_t out_channels() const { return op_.out_channels; }
   // Whether Run can write bits beside float output.
   bool can_write_bits() const { return groups_ == 1 || group_out_ % 32 == 0; }

@@ -27,10 +27,12 @@ constexpr int64_t kSpinNanoseconds = 1000000;
 constexpr int kSpinsBetweenLooksAtClock = 64;
 constexpr int kSpinsBeforeYield = 2000;
 
-int32_t LowestBit(uint64_t word) {
-  int32_t bit = 0;
-  while ((word >> bit & 1) == 0) ++bit;
-  return bit;
+// The next of its own units for thread `number`, else the last one of all: another thread is at
+// the other end of those. `units` are not empty.
+int32_t NextUnit(uint32_t units, int32_t first, int32_t end) {
+  const uint64_t below_end = (uint64_t{1} << end) - 1;
+  const uint32_t own = static_cast<uint32_t>(units & below_end) >> first << first;
+  return own != 0 ? __builtin_ctz(own) : 31 - __builtin_clz(units);
 }
 
 int64_t Now() {
@@ -63,6 +65,7 @@ struct ThreadPool::State {
   int32_t sleepers;
   int32_t stop;
   int32_t busy;
+  int32_t units_per_thread;
   void (*work)(void*, int32_t);
   void* context;
   pthread_mutex_t mutex;
@@ -70,12 +73,14 @@ struct ThreadPool::State {
   pid_t process;
   Worker workers[kMaxThreads];
 
-  // Does units of the current job, number `preferred` first, until none is left.
-  void Help(int32_t preferred) {
+  // Does units of the current job, those of thread `number` first, until none is left.
+  void Help(int32_t number) {
     uint64_t seen = __atomic_load_n(&job, __ATOMIC_ACQUIRE);
     while ((seen & kUnitMask) != 0) {
-      int32_t unit = preferred;
-      if ((seen >> unit & 1) == 0) unit = LowestBit(seen);
+      const int32_t per_thread = __atomic_load_n(&units_per_thread, __ATOMIC_RELAXED);
+      const int32_t first = Min(number * per_thread, kMaxUnits);
+      const int32_t unit = NextUnit(static_cast<uint32_t>(seen & kUnitMask), first,
+                                    Min(first + per_thread, kMaxUnits));
       const uint64_t taken = seen & ~(uint64_t{1} << unit);
       if (!__atomic_compare_exchange_n(&job, &seen, taken, false, __ATOMIC_ACQ_REL,
                                        __ATOMIC_ACQUIRE)) {
@@ -165,6 +170,20 @@ void ThreadPool::Resize(int32_t threads) {
   }
 }
 
+int32_t ThreadPool::PartsPerUnit(int32_t count, int32_t most) const {
+  const int32_t threads = workers_ + 1;
+  int32_t best = DivideUp(count, threads);
+  int32_t best_load = best;  // parts of the thread with the most
+  for (int32_t each = 2; each <= kUnitsPerThread && each * threads <= kMaxUnits; ++each) {
+    const int32_t parts = DivideUp(count, each * threads);
+    const int32_t load = DivideUp(DivideUp(count, parts), threads) * parts;
+    if (each * threads > most || load > best_load) continue;
+    best = parts;
+    best_load = load;
+  }
+  return threads == 1 ? count : best;
+}
+
 void ThreadPool::Run(void (*work)(void*, int32_t), void* context, int32_t units) {
   int32_t free = 0;
   if (workers_ == 0 || units < 2 ||
@@ -177,6 +196,7 @@ void ThreadPool::Run(void (*work)(void*, int32_t), void* context, int32_t units)
   state.work = work;
   state.context = context;
   __atomic_store_n(&state.done, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&state.units_per_thread, DivideUp(units, workers_ + 1), __ATOMIC_RELAXED);
   // The generation is for the reader of a dump: an old word that comes back is still a true one.
   const uint64_t old = __atomic_load_n(&state.job, __ATOMIC_RELAXED);
   const uint64_t generation = (old >> kUnitBits) + 1;

@@ -10,6 +10,7 @@ class ThreadPool {
  public:
   static constexpr int32_t kMaxThreads = 32;
   static constexpr int32_t kMaxUnits = 32;
+  static constexpr int32_t kUnitsPerThread = 4;
 
   ThreadPool() = default;
   ~ThreadPool();
@@ -20,10 +21,15 @@ class ThreadPool {
   // system gives no more. Not while Run runs; needed before Run in the child of a fork.
   void Resize(int32_t threads);
   int32_t threads() const { return workers_ + 1; }
+  // How to share out `count` equal parts of a job that is worth at most `most` units: parts per
+  // unit. Several units a thread if that leaves them even, since cores differ in speed and may have
+  // other work; one for all if there is one thread. count >= 1.
+  int32_t PartsPerUnit(int32_t count, int32_t most) const;
 
   // Calls work(context, unit) once for every unit in [0, units), in any order, and returns when
-  // all are done. Thread i, the caller being 0, does unit i unless it comes too late, so that
-  // the same core works on the same part of a tensor in layer after layer. units <= kMaxUnits.
+  // all are done. Units are shared out in order, the first ones to the caller, so that the same
+  // core works on the same part of a tensor in layer after layer; who is done helps the others.
+  // units <= kMaxUnits.
   // If another thread is inside Run, the caller does all units itself.
   void Run(void (*work)(void* context, int32_t unit), void* context, int32_t units);
 

@@ -31,6 +31,7 @@ struct Slot {
   bool used;
   int32_t rank;
   int64_t dims[kMaxRank];
+  int64_t channels;  // of a packed tensor that one of our steps makes, else 0: not known
   size_t bytes;
   size_t offset;        // in our memory
   int32_t first, last;  // steps that write first and read last
@@ -112,6 +113,7 @@ class Program {
   bool Propagate(Step* step, Error* error);
   bool SetShape(int slot, const int64_t* dims, int32_t rank, Error* error);
   bool ReadShape(int slot, Error* error);
+  static bool CheckChannels(const Slot& packed, int64_t channels, Error* error);
   bool PlanMemory(Error* error);
 
   // program_run.cc

@@ -69,6 +69,13 @@ bool Program::SetShape(int index, const int64_t* dims, int32_t rank, Error* erro
   return true;
 }
 
+// The same number of words does not mean the same number of channels.
+bool Program::CheckChannels(const Slot& packed, int64_t channels, Error* error) {
+  if (packed.channels == 0 || packed.channels == channels) return true;
+  return error->Set("input has %lld channels, must have %lld channels", (long long)packed.channels,
+                    (long long)channels);
+}
+
 bool Program::Propagate(Step* step, Error* error) {
   if (!ReadShape(step->input, error)) return false;
   if (step->other >= 0 && !ReadShape(step->other, error)) return false;
@@ -77,9 +84,11 @@ bool Program::Propagate(Step* step, Error* error) {
   memcpy(dims, in.dims, sizeof dims);
   const int last = in.rank - 1;
   const auto words = [](int64_t channels) { return (channels + 31) / 32; };
+  int64_t channels = 0;  // of a packed output
   switch (step->op) {
     case Op::kQuantize:
-      dims[last] = words(dims[last]);
+      channels = dims[last];
+      dims[last] = words(channels);
       break;
     case Op::kDequantize: {
       const tfl::IntArray* declared = context_->tensors[step->output].dims;
@@ -89,17 +98,21 @@ bool Program::Propagate(Step* step, Error* error) {
                           (long long)in.dims[last], (long long)dims[last],
                           (long long)words(dims[last]));
       }
+      if (!CheckChannels(in, dims[last], error)) return false;
       break;
     }
     case Op::kBconv:
       if (in.rank != 4) return error->Set("input must have 4 dimensions, got %d", in.rank);
       if (!step->conv->Resize(in.dims, error)) return false;
+      if (!CheckChannels(in, step->conv->channels_in(), error)) return false;
+      channels = step->conv->out_channels();
       memcpy(dims, step->conv->output_shape(), 4 * sizeof dims[0]);
       break;
     case Op::kBmaxpool:
     case Op::kMaxPool:
       if (in.rank != 4) return error->Set("input must have 4 dimensions, got %d", in.rank);
       if (!MakeAxes(in.dims[1], in.dims[2], step, error)) return false;
+      channels = in.channels;
       dims[1] = step->rows.output;
       dims[2] = step->columns.output;
       break;
@@ -115,10 +128,16 @@ bool Program::Propagate(Step* step, Error* error) {
       return error->Set("the shapes of the two summands differ");
     }
   }
-  if (step->output >= 0 && !SetShape(step->output, dims, in.rank, error)) return false;
+  if (step->output >= 0) {
+    if (!SetShape(step->output, dims, in.rank, error)) return false;
+    Slot& output = slots_[step->output];
+    output.channels = output.type == tfl::kInt32 ? channels : 0;
+  }
   if (step->bits >= 0) {
-    dims[last] = words(dims[last]);
+    channels = dims[last];
+    dims[last] = words(channels);
     if (!SetShape(step->bits, dims, in.rank, error)) return false;
+    slots_[step->bits].channels = channels;
   }
   return true;
 }
@@ -206,7 +225,10 @@ bool Program::Prepare(tfl::Context* context, Error* error) {
     return false;
   }
   if (options_.fail_prepare) return error->Set("failure asked for by option fault=prepare");
-  for (Slot& slot : slots_) slot.used = false;
+  for (Slot& slot : slots_) {
+    slot.used = false;
+    slot.channels = 0;
+  }
   for (Step& step : steps_) {
     if (!Propagate(&step, error)) return AtNode(step.op, step.node, error);
   }
