@@ -10,7 +10,7 @@ class ThreadPool {
  public:
   static constexpr int32_t kMaxThreads = 32;
   static constexpr int32_t kMaxUnits = 32;
-  static constexpr int32_t kUnitsPerThread = 4;
+  static constexpr int32_t kUnitsPerThread = 16;
 
   ThreadPool() = default;
   ~ThreadPool();
