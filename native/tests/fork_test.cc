@@ -1,5 +1,5 @@
-// A process that forks between two inferences, as servers do. A program of its own, since QEMU's
-// user mode cannot start threads in the child of a threaded process.
+// A process that forks between two inferences, as servers do. A program of its own, since neither
+// sanitizers nor QEMU's user mode are made for threads in the child of a threaded process.
 #include <sys/wait.h>
 #include <unistd.h>
 
