@@ -94,3 +94,7 @@ class Graph:
     def producer(self, tensor: int) -> Op | None:
         """The operator that writes ``tensor``, or None for inputs and constants."""
         return next((op for op in self.ops if tensor in op.outputs), None)
+
+    def consumers(self, tensor: int) -> tuple[Op, ...]:
+        """The operators that read ``tensor``, in execution order."""
+        return tuple(op for op in self.ops if tensor in op.inputs)

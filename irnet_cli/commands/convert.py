@@ -1,5 +1,6 @@
 """``irnet convert``."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -14,20 +15,36 @@ def convert(
     model: ModelArgument,
     out: Annotated[Path, typer.Option("--out", "-o", help="The .tflite file to write.")],
     untrained: UntrainedOption = False,
+    target: Annotated[
+        str,
+        typer.Option(
+            help="lce: for LCE's default kernels; delegate: may use all our runtime supports."
+        ),
+    ] = "lce",
+    no_pass: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PASS", help="Leave out this rewrite of the file; repeatable."),
+    ] = None,
     json_file: JsonOption = None,
 ) -> None:
     """Write the 1-bit file; fails unless every binary convolution runs in 1 bit."""
     check_files([("--out", out), ("--json", json_file)], [("MODEL", model)])
     from converters.lce import convert as run
+    from converters.lce.pipeline import check_names
+    from converters.passes import checked_target
 
+    wanted = checked_target(target)
+    check_names(no_pass or ())
     resolved = load_model(model, untrained=untrained)
-    conversion = run(resolved.model, log)
+    conversion = run(resolved.model, log, target=wanted, off=no_pass or ())
     atomic_write(out, conversion.data)
     result = {
         "model": resolved.name,
         "file": str(out),
         "bytes": len(conversion.data),
         "binary_layers": list(conversion.binary_layers),
+        "target": conversion.target,
+        "passes": [asdict(report) for report in conversion.passes],
     }
     if not write_json(json_file, result):
         print(
