@@ -110,8 +110,9 @@ class Edit:
             if op is not None:
                 op.inputs = [new if i == old else i for i in op.inputs]
 
-    def remove_unused(self) -> None:
-        """Drop tensors, buffers and operator codes that nothing names."""
+    def remove_unused(self) -> dict[str, int]:
+        """Drop tensors, buffers and operator codes that nothing names; returns how many."""
+        before = self._sizes()
         ops = self._operators()
         used = {i for op in ops for i in (*op.inputs, *op.outputs) if i != -1}
         used.update(self._main.inputs, self._main.outputs)
@@ -136,6 +137,15 @@ class Edit:
         for op in ops:
             op.opcodeIndex = codes.index(op.opcodeIndex)
         self._model.operatorCodes = [self._model.operatorCodes[i] for i in codes]
+        after = self._sizes()
+        return {kind: before[kind] - after[kind] for kind in before}
+
+    def _sizes(self) -> dict[str, int]:
+        return {
+            "tensors": len(self._main.tensors),
+            "buffers": len(self._model.buffers),
+            "operator codes": len(self._model.operatorCodes),
+        }
 
     def finish(self) -> Graph:
         """Write the file and read it again, with all of the reader's checks.

@@ -4,7 +4,8 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from converters.graph import Graph
-from converters.passes import PassResult, Refusal, Rewrite, Target, drop_clips
+from converters.passes import PassResult, Refusal, Rewrite, Target
+from converters.passes import drop_clips, pack_outputs, pack_pools, remove_dead, share_signs
 from irnet_keras.errors import UsageError
 
 Pass = Callable[[Graph, Target], PassResult]
@@ -12,6 +13,14 @@ Pass = Callable[[Graph, Target], PassResult]
 PIPELINE: tuple[tuple[str, Pass], ...] = (
     # First: a clip hides that a value only gives its sign.
     ("drop-clips", drop_clips.run),
+    # After it, because without clips more signs are signs of one tensor; before the packing passes,
+    # because a chain has one reader.
+    ("share-signs", share_signs.run),
+    # Before pack-pools, which may invert input channels of packed convolutions only.
+    ("pack-outputs", pack_outputs.run),
+    ("pack-pools", pack_pools.run),
+    # Last: all others leave tensors behind.
+    ("remove-dead", remove_dead.run),
 )
 NAMES = tuple(name for name, _ in PIPELINE)
 
