@@ -4,8 +4,18 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from converters.graph import Graph
-from converters.passes import PassResult, Refusal, Rewrite, Target
-from converters.passes import drop_clips, pack_outputs, pack_pools, remove_dead, share_signs
+from converters.passes import (
+    PassResult,
+    Refusal,
+    Rewrite,
+    Target,
+    drop_clips,
+    fold_batch_norms,
+    pack_outputs,
+    pack_pools,
+    remove_dead,
+    share_signs,
+)
 from irnet_keras.errors import UsageError
 
 Pass = Callable[[Graph, Target], PassResult]
@@ -19,6 +29,8 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     # Before pack-pools, which may invert input channels of packed convolutions only.
     ("pack-outputs", pack_outputs.run),
     ("pack-pools", pack_pools.run),
+    # After the packing passes: products and sums in front of a sign belong to those.
+    ("fold-batch-norms", fold_batch_norms.run),
     # Last: all others leave tensors behind.
     ("remove-dead", remove_dead.run),
 )

@@ -152,12 +152,16 @@ def thresholds(graph: Graph, chain: SignChain) -> Thresholds | str:
     constant_low, constant_high = np.isinf(last_negative), np.isinf(first_positive)
     largest = np.floor((k - np.where(constant_low, -k, last_negative) - 1) / 2)
     smallest = np.ceil((k - np.where(constant_high, k, first_positive)) / 2)
-    bad = (smallest > largest) & ~constant_low & ~constant_high
-    bad |= last_negative >= first_positive
-    if bad.any():
+    rounded = last_negative >= first_positive
+    if rounded.any():
         return (
-            f"{int(bad.sum())} of {bad.size} channels: a value within rounding of 0 is negative at "
-            "the border and not inside, or the reverse"
+            f"{int(rounded.sum())} of {rounded.size} channels: a value within rounding of 0 is "
+            "negative at the border and not inside, or the reverse"
+        )
+    if ((smallest > largest) & ~constant_low & ~constant_high).any():
+        return (
+            f"{arithmetic.channels_in} input channels, an odd number, and zero padding: thresholds "
+            "tell sums of one parity apart, the border has both"
         )
     value = np.where(constant_high, _INT32.min, np.where(constant_low, _INT32.max, largest))
     return Thresholds(
@@ -175,6 +179,7 @@ class _Arithmetic:
         if not isinstance(conv.options, BconvOptions):
             raise TypeError(conv.name)  # the reader refuses these
         self._options = conv.options
+        self.channels_in = conv.options.channels_in
         self._image = graph.tensors[conv.inputs[0]].shape[1:3]
         packed, g, b = (np.asarray(graph.tensors[i].data) for i in conv.inputs[1:4])
         self.filters, self._height, self._width, words = packed.shape
@@ -365,6 +370,19 @@ def _steps(graph: Graph, op: Op) -> list[Step] | str:
         return f"{name} changes the shape"
     kind: Literal["multiply", "add"] = "multiply" if name == "MUL" else "add"
     return [Step(kind, constant=-values if name == "SUB" else values), *after]
+
+
+def channel_constant(
+    graph: Graph, op: Op
+) -> tuple[Literal["multiply", "add"], NDArray[np.float64]] | None:
+    """What a float ``MUL``, ``ADD`` or ``SUB`` does with one constant a channel, else None."""
+    if op.name not in ("MUL", "ADD", "SUB") or graph.tensors[op.outputs[0]].dtype != "FLOAT32":
+        return None
+    steps = _steps(graph, op)
+    if isinstance(steps, str) or steps[0].constant is None or steps[0].kind in ("clip", "pool"):
+        return None
+    kind: Literal["multiply", "add"] = "multiply" if steps[0].kind == "multiply" else "add"
+    return kind, steps[0].constant.astype(np.float64)
 
 
 def _computed_input(graph: Graph, op: Op) -> int:

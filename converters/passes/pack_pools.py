@@ -1,9 +1,9 @@
 """Convolution, max-pooling, batch norm, clip and sign (VGG-Small) become bits before the pooling.
 
 Formula: for steps ``f`` that grow, ``sign(f(max(y))) = max(sign(f(y)))``, and the maximum of signs
-is the AND of "is negative" bits, ``LceBMaxPool2d``. Where ``f`` falls (a negative batch norm scale behind
-the maximum), ``f(max(y)) < 0`` if *any* ``f(y) < 0``; that is NOT AND NOT: the convolution writes
-the complement of these channels, and the next convolution, whose weights of these input
+is the AND of "is negative" bits, ``LceBMaxPool2d``. Where ``f`` falls (a negative batch norm scale
+behind the maximum), ``f(max(y)) < 0`` if *any* ``f(y) < 0``; that is NOT AND NOT: the convolution
+writes the complement of these channels, and the next convolution, whose weights of these input
 channels are multiplied by -1, undoes it: ``(-w)(-x) = w x``.
 
 Thresholds and what is refused: as in :mod:`converters.passes.pack_outputs`. Where a scale is

@@ -115,9 +115,7 @@ def sign_tail(conv: BinaryConv, sums: NDArray[np.float32]) -> SignTail:
     values = sums.astype(np.float64) * conv.scale + conv.bias
     product = np.prod(conv.kernel.shape[:3]) * conv.scale
     bound = product + np.abs(conv.bias)
-    tolerance = UNIT_ROUNDOFF * (
-        PRODUCT_ROUNDINGS * product + OFFSET_ROUNDINGS * np.abs(conv.bias)
-    )
+    tolerance = UNIT_ROUNDOFF * (PRODUCT_ROUNDINGS * product + OFFSET_ROUNDINGS * np.abs(conv.bias))
     for step in conv.tail:
         if step == MAX_POOL:
             pooled = True
