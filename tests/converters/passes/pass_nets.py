@@ -1,6 +1,5 @@
 """Random networks for the passes, and what they compute before and after."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -180,9 +179,8 @@ def sign_chain(rng: Rng, *, pooled: bool, padding: str | None = None) -> Net:
         return net.build(net.op(nets.DEQUANTIZE, [signs], target))
     output = "float32" if reader == "conv" else "int32"
     following = pick(rng, ("valid", "same0", "same1", "same0"))
-    return net.build(
-        conv(net, rng, signs, count, int(pick(rng, CHANNELS)), following, output=output)
-    )
+    out = int(pick(rng, CHANNELS))
+    return net.build(conv(net, rng, signs, count, out, following, output=output))
 
 
 def _step(net: NetBuilder, rng: Rng, x: int, kind: str) -> int:
@@ -200,8 +198,3 @@ def _step(net: NetBuilder, rng: Rng, x: int, kind: str) -> int:
     constant = net.constant(values.astype(np.float32))
     operands = (x, constant) if rng.random() < 0.5 else (constant, x)
     return binary(net, kind.upper(), *operands, int(pick(rng, (0, 0, 2, 1))))
-
-
-def names(rewrites: Sequence[Any]) -> list[str]:
-    """Kinds of operators rewritten."""
-    return [r.op for r in rewrites]

@@ -13,6 +13,7 @@ from pass_nets import (
     binary,
     conv,
     graph_of,
+    net_of,
     quantize,
     sign_chain,
     unary,
@@ -21,6 +22,7 @@ from pass_nets import (
 from converters.graph import BCONV, Graph
 from converters.passes import pack_outputs
 from tests.native import nets
+from tests.native.layer_models import random_words
 from tests.native.nets import Net, NetBuilder
 
 
@@ -55,8 +57,6 @@ def block(
     count = len(multiplier)
     rng = np.random.default_rng(7)
     pad, value = {"valid": (1, 0), "same0": (0, 0), "same1": (0, 1)}[padding]
-    from tests.native.layer_models import random_words
-
     filters = net.constant(random_words(rng, (count, 3, 3), channels))
     given = [net.constant(np.asarray(v, np.float32)) for v in (multiplier, bias)]
     size = 4 if padding == "valid" else 6
@@ -98,17 +98,11 @@ def test_scales_and_offsets_of_every_kind(rng: Rng) -> None:
 def test_negative_scales_negate_filters(rng: Rng) -> None:
     net = block(np.array([1.0, -1.0]), np.array([0.5, 0.5]))
     before = graph_of(net.build(quantize(net, last(net))))
-    after = fired_once(net_again(before))
+    after = fired_once(net_of(before))
     old, new = (
         np.asarray(g.tensors[g.ops_named(BCONV)[0].inputs[1]].data) for g in (before, after)
     )
     np.testing.assert_array_equal(new, old ^ np.array([0, -1])[:, None, None, None])
-
-
-def net_again(graph: Graph) -> Net:
-    from pass_nets import net_of
-
-    return net_of(graph)
 
 
 def test_zero_padding_is_for_the_delegate() -> None:
