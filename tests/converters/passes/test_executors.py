@@ -15,7 +15,7 @@ from tests.native.oracle import judge, read_results
 from tests.native.replay import difference
 
 pytestmark = pytest.mark.native
-COUNT = 60
+COUNT = 40
 
 
 def rewritten(target: Target, *, pooled: bool) -> list[tuple[Graph, Graph, list[list[Array]]]]:

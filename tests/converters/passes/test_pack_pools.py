@@ -43,7 +43,7 @@ def test_most_random_chains_are_rewritten() -> None:
         fired += result.modified
         inverted += any("inverted" in r.detail for r in result.rewrites)
     assert fired >= 60
-    assert inverted >= 20
+    assert inverted >= 15
 
 
 def vgg_block(
