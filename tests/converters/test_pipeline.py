@@ -94,9 +94,7 @@ def counts(conversion: Conversion) -> dict[str, int]:
 
 
 def test_every_pass_is_in_the_pipeline_and_has_tests() -> None:
-    modules = {
-        m.name for m in pkgutil.iter_modules(converters.passes.__path__) if m.name[0] != "_"
-    }
+    modules = {m.name for m in pkgutil.iter_modules(converters.passes.__path__) if m.name[0] != "_"}
     assert modules == {name.replace("-", "_") for name in NAMES}
     folder = Path(__file__).parent / "passes"
     assert modules == {p.stem.removeprefix("test_") for p in folder.glob("test_*.py")} - {
@@ -141,9 +139,7 @@ def test_no_prediction_changes_and_no_logit_either(
     np.testing.assert_array_equal(outputs[0].view(np.int32), outputs[1].view(np.int32))
 
 
-def test_equal_input_gives_equal_bytes(
-    vgg: Any, plain: Conversion, vgg_file: Conversion
-) -> None:
+def test_equal_input_gives_equal_bytes(vgg: Any, plain: Conversion, vgg_file: Conversion) -> None:
     assert convert(vgg, target="delegate").data == vgg_file.data
     assert run_passes(read_graph(plain.data), "delegate")[0].data == vgg_file.data
 
@@ -176,7 +172,7 @@ def test_every_pass_can_be_turned_off(vgg: Any, plain: Conversion) -> None:
 
 
 def test_names_of_passes_and_targets_are_checked(vgg: Any) -> None:
-    with pytest.raises(UsageError, match="pass must be one of drop-clips, .*, got 'nothing'"):
+    with pytest.raises(UsageError, match=r"pass must be one of drop-clips, .*, got 'nothing'"):
         convert(vgg, off=["nothing"])
     with pytest.raises(UsageError, match="target must be one of lce, delegate, got 'phone'"):
         convert(vgg, target="phone")  # type: ignore[arg-type]
