@@ -59,8 +59,8 @@ def convert(
         log("no layer has binary weights and binary inputs: all weights stay float")
     graph, passes = run_passes(read_graph(_run_converter(model, log)), target, off)
     for report in passes:
-        for rewrite in report.rewrites:
-            log(f"{report.name}: {rewrite.op} {rewrite.layers[0]}: {rewrite.detail}")
+        if report.rewrites or report.refusals:
+            log(report.describe())
     check_binary(graph, convs)
     if convs:
         log(f"{len(convs)} of {len(convs)} binary convolutions became {BCONV}")

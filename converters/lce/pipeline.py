@@ -45,6 +45,12 @@ class PassReport:
     rewrites: tuple[Rewrite, ...]
     refusals: tuple[Refusal, ...]
 
+    def describe(self) -> str:
+        """One line, with the reasons for what was left."""
+        line = f"{self.name}: {len(self.rewrites)} rewritten"
+        reasons = dict.fromkeys(refusal.reason for refusal in self.refusals)
+        return line + "".join(f", left as it was: {reason}" for reason in reasons)
+
 
 def run_passes(
     graph: Graph, target: Target, off: Collection[str] = ()

@@ -131,3 +131,35 @@ def test_more_images_than_there_are_is_a_usage_error(irnet: Irnet, tmp_path: Pat
     result = irnet("verify", "resnet20-float32-cifar10", file, "--untrained", "--images", "100000")
     assert result.status == 2
     assert "--images 100000: sample has 1000 test images" in result.err
+
+
+def test_convert_takes_a_target_and_leaves_out_passes(irnet: Irnet, tmp_path: Path) -> None:
+    file = tmp_path / "model.tflite"
+    options = ("--untrained", "-o", file, "--target", "delegate", "--no-pass", "share-signs")
+    converted = irnet("convert", MODEL, *options, "--no-pass", "drop-clips", "--json", "-")
+    assert converted.status == 0, converted.err
+    summary = json.loads(converted.out)
+    assert summary["target"] == "delegate"
+    assert [p["name"] for p in summary["passes"]] == [
+        "pack-outputs", "pack-pools", "fold-batch-norms", "remove-dead",
+    ]  # fmt: skip
+    refusals = summary["passes"][0]["refusals"]
+    shortcuts = {f"{op} reads its value, too" for op in ("ADD", "STRIDED_SLICE")}
+    assert {r["reason"] for r in refusals} == shortcuts
+    assert "pack-outputs: 0 rewritten, left as it was: ADD reads its value" in converted.err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--target", "phone"), "target must be one of lce, delegate, got 'phone'"),
+        (("--no-pass", "nothing"), "pass must be one of drop-clips, share-signs, "),
+    ],
+)
+def test_unknown_targets_and_passes_are_usage_errors(
+    irnet: Irnet, tmp_path: Path, option: tuple[str, str], message: str
+) -> None:
+    result = irnet("convert", MODEL, "--untrained", "-o", tmp_path / "model.tflite", *option)
+    assert result.status == 2
+    assert message in result.err
+    assert list(tmp_path.iterdir()) == []
