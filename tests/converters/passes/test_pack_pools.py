@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from pass_nets import (
     SEEDS,
+    Rng,
     assert_same_bits,
     assert_settled,
     binary,
@@ -13,11 +14,15 @@ from pass_nets import (
     max_pool,
     quantize,
     sign_chain,
+    unary,
 )
 
-from converters.graph import BCONV, MAXPOOL
+from converters.graph import BCONV, MAXPOOL, packed_words
+from converters.lce.pipeline import run_passes
 from converters.passes import PassResult, pack_outputs, pack_pools
+from converters.passes._result import TARGETS
 from tests.native import nets
+from tests.native.layer_models import add_bconv, bconv_options, pick
 from tests.native.nets import Net, NetBuilder
 
 
@@ -44,6 +49,67 @@ def test_most_random_chains_are_rewritten() -> None:
         inverted += any("inverted" in r.detail for r in result.rewrites)
     assert fired >= 60
     assert inverted >= 15
+
+
+def random_vgg(rng: Rng) -> Net:
+    """Two to four blocks of conv, pool or none, MUL and ADD, clip or none, sign; then a conv."""
+    net = NetBuilder()
+    channels = int(pick(rng, (8, 16, 33, 40)))
+    bits = net.input((1, 12, 12, packed_words(channels)), "int32")
+    padding = pick(rng, ("same0", "same0", "same1"))
+    for _ in range(int(rng.integers(2, 5))):
+        count = int(pick(rng, (8, 24, 32, 40, 64)))
+        x = conv(net, rng, bits, channels, count, padding, strides=False)
+        if min(net.shape(x)[1:3]) >= 6 and rng.random() < 0.6:
+            x = max_pool(net, x, 2, 2, nets.VALID)
+        scales, offsets = rng.normal(0, 1, count), rng.normal(0, 3, count)
+        x = binary(net, "MUL", x, net.constant(scales.astype(np.float32)))
+        activation = int(pick(rng, (nets.NONE, nets.RELU_N1_TO_1)))
+        x = binary(net, "ADD", x, net.constant(offsets.astype(np.float32)), activation)
+        x = unary(net, "RELU_N1_TO_1", x) if rng.random() < 0.3 else x
+        bits, channels = quantize(net, x), count
+    return net.build(conv(net, rng, bits, channels, 10, padding, strides=False))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(seed=SEEDS)
+def test_all_passes_on_random_networks_keep_every_bit(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = graph_of(random_vgg(rng))
+    for target in TARGETS:
+        after, _ = run_passes(graph, target)
+        assert_same_bits(graph, after, rng)
+        again, reports = run_passes(after, target)
+        assert again.data == after.data
+        assert not any(report.rewrites for report in reports)
+
+
+def test_most_random_networks_end_up_packed() -> None:
+    packed = blocks = 0
+    for seed in range(30):
+        graph = graph_of(random_vgg(np.random.default_rng(seed)))
+        after, _ = run_passes(graph, "delegate")
+        blocks += len(graph.ops_named(BCONV)) - 1
+        packed += sum(
+            after.tensors[op.outputs[0]].dtype == "INT32" for op in after.ops_named(BCONV)
+        )
+    assert packed >= blocks * 0.5
+
+
+def test_inverted_channels_of_a_grouped_convolution() -> None:
+    rng = np.random.default_rng(3)
+    net = NetBuilder()
+    bits = net.input((1, 8, 8, 1), "int32")
+    x = max_pool(net, conv(net, rng, bits, 32, 64, "valid", strides=False), 2, 2, nets.VALID)
+    x = binary(net, "MUL", x, net.constant(rng.normal(0, 1, 64).astype(np.float32)))
+    signs = quantize(net, binary(net, "ADD", x, net.constant(np.full(64, 0.3, np.float32))))
+    options = bconv_options(rng, "valid", 64, nets.NONE) | {"stride_height": 1, "stride_width": 1}
+    options |= {"dilation_height_factor": 1, "dilation_width_factor": 1}
+    y = add_bconv(net, rng, signs, 6, (1, 1), options, "float32", groups=2)
+    graph = graph_of(net.build(y))
+    result = pack_pools.run(graph, "delegate")
+    assert "channels pooled inverted" in result.rewrites[0].detail
+    assert_same_bits(graph, result.graph, rng)
 
 
 def vgg_block(
