@@ -59,6 +59,9 @@ class Edit:
     def __init__(self, graph: Graph) -> None:
         self._model = schema.ModelT.InitFromPackedBuf(graph.data, 0)
         self._main = self._model.subgraphs[0]
+        for op in self._main.operators:
+            if op.customOptions is not None:  # as a list they are not aligned as buffers are
+                op.customOptions = [int(byte) for byte in op.customOptions]
         self._before: dict[int, list[Any]] = {}
         self._ops: list[Any] = list(self._main.operators)
 

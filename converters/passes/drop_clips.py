@@ -56,7 +56,7 @@ def _value_needed(graph: Graph, tensor: int) -> str | None:
         if reader.name != CLIP and not (
             reader.name == "MAX_POOL_2D" and fused_activation(graph, reader) in ("NONE", CLIP)
         ):
-            return f"{reader.name} {output_name(graph, reader)!r} reads its value"
+            return f"{reader.name} reads its value"
         reason = _value_needed(graph, reader.outputs[0])
         if reason is not None:
             return reason

@@ -129,8 +129,8 @@ def behind_a_pool_with_relu(net: NetBuilder, x: int) -> tuple[int, ...]:
     ("make", "reason"),
     [
         (value_is_output, "its value is an output of the file"),
-        (value_is_read, "ADD 't3' reads its value"),
-        (behind_a_pool_with_relu, "MAX_POOL_2D 't2' reads its value"),
+        (value_is_read, "ADD reads its value"),
+        (behind_a_pool_with_relu, "MAX_POOL_2D reads its value"),
     ],
 )
 def test_refusals(make: Callable[[NetBuilder, int], tuple[int, ...]], reason: str) -> None:
