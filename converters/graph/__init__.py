@@ -1,7 +1,7 @@
 """A small typed view of a ``.tflite`` file: check, read, and minimal editing. No TensorFlow."""
 
 from converters.graph.bits import pack_bits, packed_words, unpack_signs
-from converters.graph.edit import with_outputs
+from converters.graph.edit import with_operators, with_outputs
 from converters.graph.lce_ops import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, BconvOptions, PoolOptions
 from converters.graph.model import Graph, Op, Quantization, Tensor
 from converters.graph.reader import read_graph, verify_file
@@ -15,6 +15,7 @@ __all__ = [
     "read_graph",
     "verify_file",
     # editing
+    "with_operators",
     "with_outputs",
     # LCE's ops and bits
     "BCONV",
