@@ -48,8 +48,10 @@ def kernel_of(op: Op, wiring: Wiring) -> Kernel:
 def describe_kernel(kernel: NDArray[Any]) -> Kernel:
     """Judge a kernel whose first axis is filters, by LCE's rule."""
     count = len(kernel)
+    if not kernel.size:
+        return Kernel(False, False, NOT_SIGNS)
     magnitude = np.abs(np.asarray(kernel, np.float64)).reshape(count, -1)
-    if not magnitude.size or magnitude.shape[1] < 2 or not np.isfinite(magnitude).all():
+    if magnitude.shape[1] < 2 or not np.isfinite(magnitude).all():
         return Kernel(False, False, NOT_SIGNS)
     reference = magnitude[:, :1]
     if (magnitude == reference).all() and (reference > MIN_SCALE).all():

@@ -110,7 +110,7 @@ def _fallback(op: Op, source: _Source, kernel: Kernel, wiring: Wiring) -> str:
             f"its {channels // per_group} groups have {per_group} channels each, LCE needs "
             "multiples of 32"
         )
-    return start + "the converter left it, for no reason this command knows"
+    return start + "the converter left it (as it does where the signs were scaled before it)"
 
 
 def _obstacle(between: tuple[Op, ...], wiring: Wiring) -> str:
@@ -144,6 +144,9 @@ def _source(tensor: int, wiring: Wiring) -> _Source:
             return _Source(kind, f"reads floats from {op.name} {op.index}", tuple(between))
         if op.name in _SIGN_LIKE:
             text = f"its input is quantized by {op.name} {op.index}, no form of sign LCE knows"
+            return _Source("unknown sign", text, tuple(between))
+        if op.name in _COMPARISONS:
+            text = f"its input is {op.name} {op.index} as numbers, no form of sign LCE knows"
             return _Source("unknown sign", text, tuple(between))
         if op.name in ("SUB", "ADD") and _is_shifted_cast(op, wiring):
             text = "its input is quantized by a comparison and CAST, no form of sign LCE knows"
