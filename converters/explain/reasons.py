@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from converters.explain.kernels import Kernel, kernel_of
+from converters.explain.kernels import kernel_of
 from converters.explain.kinds import LCE_OPS, data_input, is_lce, is_multiplier
 from converters.explain.wiring import Wiring
 from converters.graph import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, BconvOptions, Op
+from converters.graph.filters import Filters
 from converters.graph.lce_ops import SAME
 
 # Operators that only move or rescale values, so that what was a sign still is one.
@@ -88,7 +89,7 @@ def _multiplier(op: Op, wiring: Wiring) -> str:
     return f"{source.text}; {kernel.text}"
 
 
-def _fallback(op: Op, source: _Source, kernel: Kernel, wiring: Wiring) -> str:
+def _fallback(op: Op, source: _Source, kernel: Filters, wiring: Wiring) -> str:
     """A multiplier that reads signs and stayed as it is."""
     start = "fallback: reads signs, but "
     if not kernel.is_binary:

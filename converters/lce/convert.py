@@ -6,8 +6,11 @@ from typing import Any
 
 from converters.graph import BCONV, read_graph
 from converters.lce.binary_convs import binary_convs
-from converters.lce.gate import check_binary
+from converters.lce.gate import check_binary, check_known_ops
+from converters.lce.matching import match_layers
+from converters.lce.preflight import Finding, preflight, untraceable
 from converters.quiet import convert_quietly
+from irnet_keras.errors import CheckFailed
 
 
 @dataclass(frozen=True)
@@ -17,35 +20,70 @@ class Conversion:
     Attributes:
         data: the ``.tflite`` file.
         binary_layers: Keras names of the convolutions that run in 1 bit.
+        findings: what pre-flight found; of a strict conversion only what is slow.
     """
 
     data: bytes
     binary_layers: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
 
 
-def convert(model: Any, log: Callable[[str], None] = lambda line: None) -> Conversion:
+def convert(
+    model: Any,
+    log: Callable[[str], None] = lambda line: None,
+    *,
+    strict: bool = True,
+    target: str = "lce",
+) -> Conversion:
     """Convert a Keras model and check that every binary convolution became ``LceBconv2d``.
 
     Args:
         model: Keras model with one float32 input of known shape.
         log: receives what the user should know, and the converter's own log on failure.
+        strict: refuse what pre-flight knows to become wrong or not to run, and what the gate
+            knows to have stayed float; otherwise these are warnings. A file with operators that
+            no runtime has is refused either way.
+        target: ``"lce"``: the file must run rightly in LCE's default kernels; ``"delegate"``: in
+            the delegate.
 
     Returns:
         the file; its input and output are float32, batch 1.
 
     Raises:
         UsageError: the model has not exactly one input of known shape.
-        CheckFailed: the converter failed, or the gate refused the result.
+        CheckFailed: the converter failed, or pre-flight or the gate refused.
     """
+    _report(untraceable(model), log, strict=strict)
     convs = binary_convs(model)
+    findings = preflight(model, target, convs)
+    _report(findings, log, strict=strict)
     if not convs:
         log("no layer has binary weights and binary inputs: all weights stay float")
     data = _run_converter(model, log)
     graph = read_graph(data)
-    check_binary(graph, convs)
+    check_known_ops(graph)
+    try:
+        check_binary(graph, convs)
+    except CheckFailed as error:
+        if strict:
+            raise
+        log(f"warning: {error}")
+    binary = [m.conv.name for m in match_layers(graph, convs).matches if m.differing_bits == 0]
     if convs:
-        log(f"{len(convs)} of {len(convs)} binary convolutions became {BCONV}")
-    return Conversion(data, tuple(conv.name for conv in convs))
+        log(f"{len(binary)} of {len(convs)} binary convolutions became {BCONV}")
+    return Conversion(data, tuple(binary), findings)
+
+
+def _report(findings: tuple[Finding, ...], log: Callable[[str], None], *, strict: bool) -> None:
+    """Log findings; raise for those a strict conversion refuses."""
+    for finding in findings:
+        log(f"{'error' if strict and finding.refuses else 'warning'}: {finding}")
+    refused = [finding for finding in findings if finding.refuses]
+    if strict and refused:
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        raise CheckFailed(
+            f"not converted: {refused[0]}{more}; --no-strict converts it all the same"
+        )
 
 
 def _run_converter(model: Any, log: Callable[[str], None]) -> bytes:

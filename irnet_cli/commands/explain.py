@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from irnet_cli.model_argument import UntrainedOption, load_model
-from irnet_cli.output import JsonOption, check_writable, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.runtime_option import KernelOption
 from irnet_keras.errors import UsageError
 
@@ -33,7 +33,7 @@ def explain(
         bool, typer.Option("--profile", help="Also measure every operator on this machine.")
     ] = False,
     runs: Annotated[int, typer.Option(help="Samples with --profile, at least 5.")] = 50,
-    threads: Annotated[int, typer.Option(help="Threads with --profile, at least 1.")] = 1,
+    threads: Annotated[int, typer.Option(help="Threads with --profile, 1 to 32.")] = 1,
     kernel: KernelOption = "auto",
     node_data: Annotated[
         Path | None,
@@ -49,14 +49,16 @@ def explain(
     from converters.explain import explain as run
     from converters.explain import node_data as overlay_of
     from converters.explain.measure import MIN_RUNS, measure
+    from converters.runtimes import check_threads
 
     if overlay not in OVERLAYS:
         raise UsageError(f"--overlay must be one of {', '.join(OVERLAYS)}, got {overlay!r}")
-    if runs < MIN_RUNS or threads < 1:
-        raise UsageError(
-            f"--runs must be at least {MIN_RUNS} and --threads 1, got {runs}, {threads}"
-        )
-    check_writable(json_file, node_data)
+    if runs < MIN_RUNS:
+        raise UsageError(f"--runs must be at least {MIN_RUNS}, got {runs}")
+    check_threads(threads)
+    check_files(
+        [("--json", json_file), ("--node-data", node_data)], [("FILE_OR_MODEL", file_or_model)]
+    )
     graph, name = _graph(file_or_model, untrained=untrained)
     result = run(graph, name)
     if profile:
@@ -94,7 +96,8 @@ def _graph(spec: str, *, untrained: bool) -> tuple["Graph", str]:
 
     resolved = load_model(spec, untrained=untrained)
     log(f"converting {resolved.name}")
-    return read_graph(convert(resolved.model, log).data), resolved.name
+    # explain what comes out, whatever it is: findings are on stderr
+    return read_graph(convert(resolved.model, log, strict=False).data), resolved.name
 
 
 def _print(result: "Explanation") -> None:

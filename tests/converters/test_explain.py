@@ -13,9 +13,9 @@ from model_files import write_float, write_int8
 
 from converters.explain import Explanation, OpReport, explain, node_data
 from converters.explain.estimate import ZEN4, estimate_s
-from converters.explain.kernels import describe_kernel
 from converters.explain.measure import measure
 from converters.graph import read_graph
+from converters.graph.filters import describe_filters
 from converters.lce import Conversion
 from irnet_keras.errors import UsageError
 
@@ -280,7 +280,7 @@ def test_an_int8_file_is_int8(tmp_path: Path, rng: np.random.Generator) -> None:
     ],
 )
 def test_kernels_are_judged_as_lce_does(kernel: np.ndarray, is_binary: bool) -> None:
-    assert describe_kernel(kernel).is_binary is is_binary
+    assert describe_filters(kernel).is_binary is is_binary
 
 
 def test_the_cost_model_takes_the_larger_of_arithmetic_and_memory() -> None:
