@@ -8,6 +8,7 @@ from converters.lce.preflight.finding import Finding
 from converters.lce.preflight.tf_graph import TFGraph
 
 _FOLDED = ("Mul", "RealDiv", "Add", "AddV2", "Sub", "BiasAdd", "FusedBatchNormV3")
+_UNSPREAD = "BatchToSpaceND"  # the end of a dilated convolution, which LCE sees as one
 _FAKE_QUANT = (
     "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVarsPerChannel"
 )  # fmt: skip
@@ -69,9 +70,12 @@ def _tail(graph: TFGraph, conv: Convolution) -> Iterator[tuple[Any, str | None]]
     node = conv.node
     while not graph.is_output(node.name):
         readers = graph.consumers(node.name)
-        if len(readers) != 1 or readers[0].op not in _FOLDED:
+        if len(readers) != 1 or readers[0].op not in (*_FOLDED, _UNSPREAD):
             return
         reader = readers[0]
+        if reader.op == _UNSPREAD:
+            node = reader
+            continue
         constants = [name for name in graph.inputs(reader)[:2] if graph.is_constant(name)]
         if reader.op == "FusedBatchNormV3":
             yield reader, None

@@ -33,6 +33,9 @@ class Convolution:
         kernel: weights, filters in the first axis; None if they depend on the image.
         kernel_tensor: name of the weights.
         filters: what they are.
+        spread: dilation where TensorFlow wrote it as a SpaceToBatchND before the node (LCE sees
+            through that), else None.
+        spread_padding: padding of that form.
     """
 
     node: Any
@@ -44,6 +47,8 @@ class Convolution:
     kernel: NDArray[Any] | None
     kernel_tensor: str
     filters: Filters
+    spread: tuple[int, int] | None = None
+    spread_padding: str = "VALID"
 
     @property
     def is_binary(self) -> bool:
@@ -58,11 +63,13 @@ class Convolution:
     @property
     def dilation(self) -> tuple[int, int]:
         """(height, width)."""
-        return _pair(self.node, "dilations")
+        return self.spread or _pair(self.node, "dilations")
 
     @property
     def padding(self) -> str:
         """``"SAME"``, ``"VALID"`` or ``"EXPLICIT"``."""
+        if self.spread is not None:
+            return self.spread_padding
         return str(self.node.attr["padding"].s.decode())
 
     @property
@@ -83,14 +90,17 @@ def convolutions(graph: TFGraph) -> list[Convolution]:
         inputs = graph.inputs(node)
         backward = node.op == "Conv2DBackpropInput"
         data, kernel = (inputs[2], inputs[1]) if backward else (inputs[0], inputs[1])
-        found.append((node, graph.resolve(data), kernel, *_source(graph, data)))
+        spread = _spread(graph, data)
+        if spread is not None:
+            data = graph.inputs(graph.producer(data))[0]
+        found.append((node, graph.resolve(data), kernel, *_source(graph, data), spread))
     values = graph.values(
-        [source for *_, source, _ in found]
-        + [kernel for _, _, kernel, _, _ in found if graph.is_constant(kernel)]
+        [source for _, _, _, source, _, _ in found]
+        + [kernel for _, _, kernel, _, _, _ in found if graph.is_constant(kernel)]
     )
     return [
-        _describe(graph, node, data, kernel, source, between, values)
-        for node, data, kernel, source, between in found
+        _describe(graph, node, data, kernel, source, between, spread, values)
+        for node, data, kernel, source, between, spread in found
     ]
 
 
@@ -101,6 +111,7 @@ def _describe(
     kernel: str,
     source: str,
     between: tuple[Any, ...],
+    spread: tuple[tuple[int, int], str] | None,
     values: dict[str, NDArray[Any]],
 ) -> Convolution:
     weights = values.get(kernel)
@@ -118,7 +129,23 @@ def _describe(
         filters=describe_filters(weights)
         if weights is not None
         else Filters(False, False, "weights depend on the image"),
+        spread=spread[0] if spread else None,
+        spread_padding=spread[1] if spread else "VALID",
     )
+
+
+def _spread(graph: TFGraph, data: str) -> tuple[tuple[int, int], str] | None:
+    """Dilation and padding of the form SpaceToBatchND -> convolution -> BatchToSpaceND."""
+    node = graph.producer(data)
+    if node.op != "SpaceToBatchND":
+        return None
+    _, block, paddings = graph.inputs(node)
+    if not graph.is_constant(block) or not graph.is_constant(paddings):
+        return None
+    values = graph.values([block, paddings])
+    height, width = (int(n) for n in values[block].reshape(-1)[:2])
+    # VALID pads at the end only, up to a multiple of the block
+    return (height, width), "SAME" if values[paddings][:, 0].any() else "VALID"
 
 
 def _source(graph: TFGraph, tensor: str) -> tuple[str, tuple[Any, ...]]:
