@@ -54,6 +54,8 @@ class TFGraph:
                 self._readers.setdefault(name, []).append(node)
         self._layers = {layer.name for layer in model._flatten_layers()}
         self._varying = self._depends_on_input()
+        self._session: Any = None
+        self._known: dict[str, NDArray[Any]] = {}
 
     def inputs(self, node: Any) -> list[str]:
         """Tensors a node reads."""
@@ -110,12 +112,22 @@ class TFGraph:
         """What tensors hold for one fixed random image."""
         import tensorflow as tf
 
-        wanted = list(dict.fromkeys(tensors))
-        if not wanted:
-            return {}
-        with tf.compat.v1.Session(graph=self._graph) as session:
-            found = session.run([self._name(t) for t in wanted], {self._input: self._image})
-        return dict(zip(wanted, found, strict=True))
+        wanted = {tensor: self.resolve(tensor) for tensor in tensors}
+        missing = [t for t in dict.fromkeys(wanted.values()) if t not in self._known]
+        computed = []
+        for tensor in missing:
+            node = self.nodes.get(tensor)
+            if node is not None and node.op == "Const":  # saves starting a session
+                self._known[tensor] = tf.make_ndarray(node.attr["value"].tensor)
+            else:
+                computed.append(tensor)
+        if computed:
+            if self._session is None:
+                self._session = tf.compat.v1.Session(graph=self._graph)
+            names = [self._name(t) for t in computed]
+            found = self._session.run(names, {self._input: self._image})
+            self._known.update(zip(computed, found, strict=True))
+        return {tensor: self._known[source] for tensor, source in wanted.items()}
 
     def ancestors(self, tensor: str) -> list[Any]:
         """All nodes a tensor is computed from."""
