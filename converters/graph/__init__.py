@@ -2,7 +2,7 @@
 
 from converters.graph.bits import pack_bits, packed_words, unpack_signs
 from converters.graph.builtin_ops import fused_activation, pool_options
-from converters.graph.edit import Edit, with_outputs
+from converters.graph.edit import Edit, with_operators, with_outputs
 from converters.graph.lce_ops import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, BconvOptions, PoolOptions
 from converters.graph.model import Graph, Op, Quantization, Tensor
 from converters.graph.reader import read_graph, verify_file
@@ -20,6 +20,7 @@ __all__ = [
     "pool_options",
     # editing
     "Edit",
+    "with_operators",
     "with_outputs",
     # LCE's ops and bits
     "BCONV",

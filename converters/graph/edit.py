@@ -1,7 +1,7 @@
-"""Edits of a flatbuffer: other outputs in place, or a rewritten file.
+"""Edits of a flatbuffer: other outputs or fewer operators in place, or a rewritten file.
 
-:func:`with_outputs` moves no byte. :class:`Edit` collects changes of operators and constants and
-writes the file anew: equal input gives equal bytes.
+:func:`with_outputs` and :func:`with_operators` leave every constant where it is. :class:`Edit`
+collects changes of operators and constants and writes the file anew: equal input gives equal bytes.
 """
 
 import struct
@@ -17,7 +17,8 @@ from converters.graph.lce_ops import BconvOptions, PoolOptions
 from converters.graph.model import DTYPES, Graph, Op
 from converters.graph.reader import read_graph
 
-_OUTPUTS_SLOT = 2  # SubGraph.outputs in schema.fbs
+# SubGraph's fields in schema.fbs
+_INPUTS_SLOT, _OUTPUTS_SLOT, _OPERATORS_SLOT = 1, 2, 3
 _ALIGNMENT = 16  # schema.fbs demands it of buffers
 _TRAILING_BYTES = 16  # LCE's kernels may read that far behind a constant
 _TYPES = {np.dtype(name): kind for kind, name in DTYPES.items()}
@@ -46,6 +47,34 @@ def with_outputs(graph: Graph, tensors: Sequence[int]) -> bytes:
     table = schema.Model.GetRootAs(graph.data, 0).Subgraphs(0)._tab
     position = table.Pos + table.Offset(4 + 2 * _OUTPUTS_SLOT)
     struct.pack_into("<I", data, position, vector - position)
+    return bytes(data)
+
+
+def with_operators(
+    graph: Graph, ops: Sequence[Op], inputs: Sequence[int], outputs: Sequence[int]
+) -> bytes:
+    """The file with only these operators; tensors and constants stay where they are.
+
+    Args:
+        graph: a graph read by :func:`converters.graph.read_graph`.
+        ops: of that graph, in execution order.
+        inputs: tensors the interpreter will be given.
+        outputs: tensors the interpreter will return.
+
+    Raises:
+        IndexError: no tensor of an output's index.
+    """
+    data = bytearray(with_outputs(graph, outputs))
+    table = schema.Model.GetRootAs(graph.data, 0).Subgraphs(0)._tab
+    position = table.Pos + table.Offset(4 + 2 * _INPUTS_SLOT)
+    struct.pack_into("<I", data, position, len(data) - position)
+    data.extend(struct.pack(f"<I{len(inputs)}i", len(inputs), *inputs))
+    # Offsets are relative and point forward, so entries may move towards the beginning.
+    first = table.Vector(table.Offset(4 + 2 * _OPERATORS_SLOT))
+    struct.pack_into("<I", data, first - 4, len(ops))
+    for place, op in enumerate(ops):
+        (offset,) = struct.unpack_from("<I", graph.data, first + 4 * op.index)
+        struct.pack_into("<I", data, first + 4 * place, offset + 4 * (op.index - place))
     return bytes(data)
 
 

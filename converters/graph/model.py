@@ -59,6 +59,7 @@ class Op:
         outputs: tensor indices.
         options: parsed options of ``LceBconv2d`` and ``LceBMaxPool2d``, otherwise None.
         custom_options: raw bytes of a custom op's options.
+        is_custom: ``name`` is a custom code, which may spell anything, a builtin's name too.
     """
 
     index: int
@@ -67,6 +68,7 @@ class Op:
     outputs: tuple[int, ...]
     options: BconvOptions | PoolOptions | None
     custom_options: bytes
+    is_custom: bool = False
 
 
 @dataclass(frozen=True)

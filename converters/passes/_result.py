@@ -11,8 +11,8 @@ Target = Literal["lce", "delegate"]
 TARGETS: tuple[Target, ...] = get_args(Target)
 
 
-def checked_target(name: str) -> Target:
-    """The target of that name.
+def checked_target(name: str, what: str = "target") -> Target:
+    """The target of that name; ``what`` is how a message calls it.
 
     Raises:
         UsageError: there is none.
@@ -20,7 +20,7 @@ def checked_target(name: str) -> Target:
     for target in TARGETS:
         if target == name:
             return target
-    raise UsageError(f"target must be one of {', '.join(TARGETS)}, got {name!r}")
+    raise UsageError(f"{what} must be one of {', '.join(TARGETS)}, got {name!r}")
 
 
 @dataclass(frozen=True)
