@@ -12,6 +12,7 @@ from irnet_cli.commands.baseline import baseline
 from irnet_cli.commands.bench import bench
 from irnet_cli.commands.convert import convert
 from irnet_cli.commands.eval import eval_
+from irnet_cli.commands.explain import explain
 from irnet_cli.commands.models import models
 from irnet_cli.commands.quickstart import quickstart
 from irnet_cli.commands.report import report
@@ -36,6 +37,7 @@ app.command()(train)
 app.command("eval")(eval_)
 app.command()(convert)
 app.command()(baseline)
+app.command()(explain)
 app.command()(verify)
 app.command()(verify_file)
 app.command()(bench)

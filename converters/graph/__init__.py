@@ -1,7 +1,8 @@
 """A small typed view of a ``.tflite`` file: check, read, and minimal editing. No TensorFlow."""
 
 from converters.graph.bits import pack_bits, packed_words, unpack_signs
-from converters.graph.edit import with_outputs
+from converters.graph.builtin_ops import fused_activation, pool_options
+from converters.graph.edit import Edit, with_operators, with_outputs
 from converters.graph.lce_ops import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, BconvOptions, PoolOptions
 from converters.graph.model import Graph, Op, Quantization, Tensor
 from converters.graph.reader import read_graph, verify_file
@@ -14,7 +15,12 @@ __all__ = [
     "Tensor",
     "read_graph",
     "verify_file",
+    # options of builtin operators
+    "fused_activation",
+    "pool_options",
     # editing
+    "Edit",
+    "with_operators",
     "with_outputs",
     # LCE's ops and bits
     "BCONV",

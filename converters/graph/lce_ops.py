@@ -5,7 +5,7 @@ References:
 """
 
 import struct
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 
 from flatbuffers import flexbuffers
 
@@ -68,6 +68,10 @@ class BconvOptions:
             raise UsageError(f"damaged .tflite file: {BCONV} option out of range in {options}")
         return options
 
+    def pack(self) -> bytes:
+        """Inverse of :meth:`parse`; the smallest width that fits, as LCE writes it."""
+        return _flexbuffer(asdict(self))
+
 
 @dataclass(frozen=True)
 class PoolOptions:
@@ -97,6 +101,10 @@ class PoolOptions:
             raise UsageError(f"damaged .tflite file: {MAXPOOL} option out of range in {options}")
         return options
 
+    def pack(self) -> bytes:
+        """Inverse of :meth:`parse`."""
+        return _flexbuffer(asdict(self))
+
 
 def _integers(blob: bytes, names: list[str], op: str) -> dict[str, int]:
     try:
@@ -106,3 +114,12 @@ def _integers(blob: bytes, names: list[str], op: str) -> dict[str, int]:
     if not isinstance(values, dict) or not all(type(values.get(name)) is int for name in names):
         raise UsageError(f"damaged .tflite file: {op} options need the integers {', '.join(names)}")
     return {name: values[name] for name in names}
+
+
+def _flexbuffer(values: dict[str, int]) -> bytes:
+    builder = flexbuffers.Builder()
+    with builder.Map():
+        for key in sorted(values):
+            builder.Key(key)
+            builder.Int(values[key])
+    return bytes(builder.Finish())

@@ -59,6 +59,7 @@ class Op:
         outputs: tensor indices.
         options: parsed options of ``LceBconv2d`` and ``LceBMaxPool2d``, otherwise None.
         custom_options: raw bytes of a custom op's options.
+        is_custom: ``name`` is a custom code, which may spell anything, a builtin's name too.
     """
 
     index: int
@@ -67,6 +68,7 @@ class Op:
     outputs: tuple[int, ...]
     options: BconvOptions | PoolOptions | None
     custom_options: bytes
+    is_custom: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,3 +96,7 @@ class Graph:
     def producer(self, tensor: int) -> Op | None:
         """The operator that writes ``tensor``, or None for inputs and constants."""
         return next((op for op in self.ops if tensor in op.outputs), None)
+
+    def consumers(self, tensor: int) -> tuple[Op, ...]:
+        """The operators that read ``tensor``, in execution order."""
+        return tuple(op for op in self.ops if tensor in op.inputs)

@@ -64,7 +64,7 @@ def _read(data: bytes) -> Graph:
         )
     subgraph = model.Subgraphs(0)
     tensors = tuple(_tensor(model, subgraph.Tensors(i), i) for i in range(subgraph.TensorsLength()))
-    codes = [_code_name(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
+    codes = [_code(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
     ops = tuple(_op(codes, subgraph.Operators(i), i) for i in range(subgraph.OperatorsLength()))
     graph = Graph(
         tensors,
@@ -130,18 +130,18 @@ def _quantization(tensor: Any, where: str) -> Quantization | None:
     return Quantization(q.ScaleAsNumpy(), zero, q.QuantizedDimension())
 
 
-def _code_name(code: Any) -> str | int:
-    """Name of an operator code, or its number where that is unknown."""
+def _code(code: Any) -> tuple[str | int, bool]:
+    """Name of an operator code, or its number where that is unknown; whether it is custom."""
     # Codes above 127 are in the newer field only, smaller ones in either.
     builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
     name = _OP_NAMES.get(builtin, int(builtin))
-    return _text(code.CustomCode()) if name == "CUSTOM" else name
+    return (_text(code.CustomCode()), True) if name == "CUSTOM" else (name, False)
 
 
-def _op(codes: list[str | int], op: Any, index: int) -> Op:
+def _op(codes: list[tuple[str | int, bool]], op: Any, index: int) -> Op:
     if op.OpcodeIndex() >= len(codes):
         raise UsageError(f"damaged .tflite file: operator {index} has opcode {op.OpcodeIndex()}")
-    name = codes[op.OpcodeIndex()]
+    name, is_custom = codes[op.OpcodeIndex()]
     if isinstance(name, int):
         raise UsageError(f"damaged .tflite file: operator {index} has unknown code {name}")
     blob = bytes(op.CustomOptionsAsNumpy()) if op.CustomOptionsLength() else b""
@@ -152,4 +152,5 @@ def _op(codes: list[str | int], op: Any, index: int) -> Op:
         _ints(op.OutputsAsNumpy(), op.OutputsLength()),
         _OPTIONS[name].parse(blob) if name in _OPTIONS else None,
         blob,
+        is_custom,
     )

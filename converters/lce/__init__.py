@@ -1,4 +1,4 @@
-"""Keras model to Larq Compute Engine file, with a gate behind the converter."""
+"""Keras model to Larq Compute Engine file: pre-flight before the converter, a gate behind it."""
 
 from converters.lce.convert import Conversion, convert
 

@@ -41,7 +41,7 @@ class BinaryConv:
         pad_values: what "same" padding adds.
         groups: channel groups.
         bias: float64 ``(filters,)``, zeros without bias.
-        tail: what alone reads the result, in order: activation names and batch norms.
+        tail: what alone reads the result, in order: activation names, ``MAX_POOL`` and batch norms.
     """
 
     name: str
@@ -164,11 +164,17 @@ def _describe(name: str, call: LayerCall, trace: Trace) -> BinaryConv:
     )
 
 
-_ACTIVATIONS = {"relu": "RELU", "relu6": "RELU6", "hardtanh": "RELU_N1_TO_1"}
+MAX_POOL = "MAX_POOL_2D"
+_ACTIVATIONS = {
+    "relu": "RELU",
+    "relu6": "RELU6",
+    "hardtanh": "RELU_N1_TO_1",
+    "hard_tanh": "RELU_N1_TO_1",
+}
 
 
 def _tail(call: LayerCall, trace: Trace) -> tuple[str | BatchNorm, ...]:
-    """Activations and batch norms that are the only readers of one another, from the conv on."""
+    """Activations, pools and batch norms, each the only reader of the one before."""
     import tensorflow as tf
 
     steps: list[str | BatchNorm] = []
@@ -183,6 +189,8 @@ def _tail(call: LayerCall, trace: Trace) -> tuple[str | BatchNorm, ...]:
         layer = readers[0].layer
         if isinstance(layer, tf.keras.layers.BatchNormalization):
             steps.append(_batch_norm(layer))
+        elif isinstance(layer, tf.keras.layers.MaxPooling2D):
+            steps.append(MAX_POOL)
         else:
             kind = _activation(layer)
             if kind is None:

@@ -1,13 +1,18 @@
 """Conversion with Larq Compute Engine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from converters.graph import BCONV, read_graph
 from converters.lce.binary_convs import binary_convs
-from converters.lce.gate import check_binary
+from converters.lce.gate import check_binary, check_known_ops
+from converters.lce.matching import match_layers
+from converters.lce.pipeline import PassReport, check_names, run_passes
+from converters.lce.preflight import Finding, preflight, untraceable
+from converters.passes import Target, checked_target
 from converters.quiet import convert_quietly
+from irnet_keras.errors import CheckFailed
 
 
 @dataclass(frozen=True)
@@ -17,35 +22,80 @@ class Conversion:
     Attributes:
         data: the ``.tflite`` file.
         binary_layers: Keras names of the convolutions that run in 1 bit.
+        target: what the file is for.
+        passes: what each pass did.
+        findings: what pre-flight found; of a strict conversion only what is slow.
     """
 
     data: bytes
     binary_layers: tuple[str, ...]
+    target: Target
+    passes: tuple[PassReport, ...]
+    findings: tuple[Finding, ...] = ()
 
 
-def convert(model: Any, log: Callable[[str], None] = lambda line: None) -> Conversion:
+def convert(
+    model: Any,
+    log: Callable[[str], None] = lambda line: None,
+    *,
+    target: Target = "lce",
+    strict: bool = True,
+    off: Collection[str] = (),
+) -> Conversion:
     """Convert a Keras model and check that every binary convolution became ``LceBconv2d``.
 
     Args:
         model: Keras model with one float32 input of known shape.
         log: receives what the user should know, and the converter's own log on failure.
+        target: ``"lce"``, a file that LCE's default kernels run rightly, or ``"delegate"``, one
+            that may use everything our runtime supports.
+        strict: refuse what pre-flight knows to become wrong or not to run, and what the gate
+            knows to have stayed float; otherwise these are warnings. A file with operators that
+            no runtime has is refused either way.
+        off: names of passes (:data:`converters.lce.pipeline.NAMES`) to leave out.
 
     Returns:
         the file; its input and output are float32, batch 1.
 
     Raises:
-        UsageError: the model has not exactly one input of known shape.
-        CheckFailed: the converter failed, or the gate refused the result.
+        UsageError: the model has not exactly one input of known shape; an unknown target or pass.
+        CheckFailed: the converter failed, or pre-flight or the gate refused.
     """
+    checked_target(target)
+    check_names(off)
+    _report(untraceable(model), log, strict=strict)
     convs = binary_convs(model)
+    findings = preflight(model, target, convs)
+    _report(findings, log, strict=strict)
     if not convs:
         log("no layer has binary weights and binary inputs: all weights stay float")
-    data = _run_converter(model, log)
-    graph = read_graph(data)
-    check_binary(graph, convs)
+    graph, passes = run_passes(read_graph(_run_converter(model, log)), target, off)
+    for report in passes:
+        if report.rewrites or report.refusals:
+            log(report.describe())
+    check_known_ops(graph)
+    try:
+        check_binary(graph, convs)
+    except CheckFailed as error:
+        if strict:
+            raise
+        log(f"warning: {error}")
+    binary = [m.conv.name for m in match_layers(graph, convs).matches if m.differing_bits == 0]
     if convs:
-        log(f"{len(convs)} of {len(convs)} binary convolutions became {BCONV}")
-    return Conversion(data, tuple(conv.name for conv in convs))
+        log(f"{len(binary)} of {len(convs)} binary convolutions became {BCONV}")
+    return Conversion(graph.data, tuple(binary), target, passes, findings)
+
+
+def _report(findings: tuple[Finding, ...], log: Callable[[str], None], *, strict: bool) -> None:
+    """Log findings; raise for those a strict conversion refuses."""
+    for finding in findings:
+        log(f"{'error' if strict and finding.refuses else 'warning'}: {finding}")
+    refused = [finding for finding in findings if finding.refuses]
+    if strict and refused:
+        more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
+        raise CheckFailed(
+            f"not converted: {refused[0]}{more}; --no-strict converts it all the same"
+        )
 
 
 def _run_converter(model: Any, log: Callable[[str], None]) -> bytes:

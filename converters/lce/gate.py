@@ -4,7 +4,7 @@ The converter prints no list of what it left alone; an unknown quantizer costs a
 speed and size and shows nowhere else.
 """
 
-from converters.graph import BCONV, DEQUANTIZE, Graph, Op
+from converters.graph import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, Graph, Op
 from converters.lce.binary_convs import BinaryConv
 from converters.lce.matching import match_layers
 from irnet_keras.errors import CheckFailed
@@ -22,9 +22,11 @@ def check_binary(graph: Graph, convs: list[BinaryConv]) -> None:
         convs: the model's binary convolutions.
 
     Raises:
-        CheckFailed: a binary convolution has no ``LceBconv2d`` of exactly its weights, there
-            are more such ops than layers, or a float convolution reads an ``LceDequantize``.
+        CheckFailed: an operator is unknown, a binary convolution has no ``LceBconv2d`` of exactly
+            its weights, there are more such ops than layers, or a float convolution reads an
+            ``LceDequantize``.
     """
+    check_known_ops(graph)
     uneven = [conv.name for conv in convs if conv.is_conv2d and not conv.is_uniform]
     if uneven:
         raise CheckFailed(
@@ -49,6 +51,19 @@ def check_binary(graph: Graph, convs: list[BinaryConv]) -> None:
     if readers:
         names = ", ".join(graph.tensors[op.outputs[0]].name for op in readers)
         raise CheckFailed(f"float convolutions read -1/+1 activations: {names}")
+
+
+def check_known_ops(graph: Graph) -> None:
+    """Refuse a file with custom operators other than LCE's: TensorFlow's, left by the converter.
+
+    Raises:
+        CheckFailed: there is one; no runtime here has it.
+    """
+    known = (BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE)
+    unknown = [op for op in graph.ops if op.is_custom and op.name not in known]
+    if unknown:
+        names = ", ".join(f"{op.name} ({graph.tensors[op.outputs[0]].name})" for op in unknown)
+        raise CheckFailed(f"the converter left operators that no runtime has: {names}")
 
 
 def float_readers_of_signs(graph: Graph) -> list[Op]:

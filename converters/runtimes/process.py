@@ -168,6 +168,31 @@ class TFLiteProcess:
         _, (seconds,) = self._child.request({"do": "time", "count": count, "warmup": warmup})
         return [float(s) for s in seconds]
 
+    def profile(self, count: int, warmup: int = 0) -> list[dict[str, Any]]:
+        """Time of each operator that the delegate runs; empty in other engines.
+
+        Returns:
+            As :func:`converters.runtimes.profiling.profile_delegate`.
+        """
+        rows, _ = self._child.request({"do": "profile", "count": count, "warmup": warmup})
+        return list(rows)
+
+    def time_file(self, data: bytes, count: int, warmup: int = 0) -> float:
+        """Median seconds of another file in LiteRT alone, in the same child.
+
+        Args:
+            data: made from a checked file, e.g. by :func:`converters.graph.with_operators`.
+            count: samples.
+            warmup: runs before them.
+
+        Raises:
+            UsageError: LiteRT refuses it.
+            CheckFailed: it crashed or hung.
+        """
+        header = {"do": "time_file", "count": count, "warmup": warmup}
+        seconds, _ = self._child.request(header, [np.frombuffer(data, np.uint8)])
+        return float(seconds)
+
     def memory(self) -> int | None:
         """Bytes of resident memory the model needs at most.
 

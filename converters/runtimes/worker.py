@@ -1,6 +1,7 @@
 """The child process: ``python -m converters.runtimes.worker``, driven over stdin and stdout.
 
-Commands (header key ``"do"``): ``load``, ``run``, ``time``. The answer is
+Commands (header key ``"do"``): ``load``, ``run``, ``time``, ``profile``,
+``time_file``. The answer is
 ``{"ok": ...}`` with arrays, or ``{"error": text, "setup": whether the model is not to blame}``.
 """
 
@@ -19,9 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.runtimes.delegate import SetupError
+from converters.runtimes.delegate import DELEGATE, SetupError
 from converters.runtimes.framing import read_message, write_message
-from converters.runtimes.interpreters import Interpreter, import_runtime, make_interpreter
+from converters.runtimes.interpreters import (
+    LITERT,
+    Interpreter,
+    import_runtime,
+    make_interpreter,
+)
+from converters.runtimes.profiling import Plan, profile_delegate, time_file
 
 # Far above what a network for a small board needs (the float32 ResNet-34 takes some 200 MB),
 # low enough that a hostile tensor size cannot take the machine down.
@@ -70,16 +77,16 @@ class Worker:
     def __init__(self) -> None:
         self._interpreter: Interpreter | None = None
         self._input: list[NDArray[Any]] = []
+        self._header: dict[str, Any] = {}
 
     def load(self, header: dict[str, Any]) -> dict[str, Any]:
         """Build the interpreter and run it once; the peak of both is the model's memory."""
         runtime = import_runtime(header["engine"])
         rng = np.random.default_rng(header["seed"])
         self._input = [random_input(shape, dtype, rng) for shape, dtype in header["inputs"]]
+        self._header = header
         before = reset_peak()
-        model = Path(header["path"]).read_bytes()
-        if hashlib.sha256(model).hexdigest() != header["sha256"]:
-            raise ValueError("the file changed after it was checked")
+        model = _content(header)
         self._interpreter = make_interpreter(
             runtime, header["engine"], header["mode"], model, header["threads"], header["kernel"]
         )
@@ -113,6 +120,19 @@ class Worker:
             stamps[i] = begun, clock()
         return (stamps[:, 1] - stamps[:, 0]) * 1e-9
 
+    def profile(self, plan: Plan) -> list[dict[str, Any]]:
+        """Time of each of the delegate's operators, in an interpreter of its own."""
+        header = self._header
+        if header.get("engine") != DELEGATE:
+            return []
+        runtime = import_runtime(DELEGATE)
+        return profile_delegate(runtime, _content(header), header["kernel"], self._input, plan)
+
+    def time_file(self, content: NDArray[Any], plan: Plan) -> float:
+        """Median seconds of another file in LiteRT alone."""
+        rng = np.random.default_rng(self._header["seed"])
+        return time_file(import_runtime(LITERT), content.tobytes(), rng, plan)
+
     def _loaded(self) -> Interpreter:
         if self._interpreter is None:
             raise ValueError("no model is loaded")
@@ -128,7 +148,21 @@ class Worker:
             return True, self.run(arrays)
         if header["do"] == "time":
             return True, [self.time(header["count"], header["warmup"])]
+        if header["do"] in ("profile", "time_file"):
+            self._loaded()
+            plan = Plan(header["count"], header["warmup"], self._header["threads"])
+            if header["do"] == "profile":
+                return self.profile(plan), []
+            return self.time_file(arrays[0], plan), []
         raise ValueError(f"unknown command {header['do']!r}")
+
+
+def _content(header: dict[str, Any]) -> bytes:
+    """The file named in a ``load`` message, the very bytes that were checked."""
+    model = Path(header["path"]).read_bytes()
+    if hashlib.sha256(model).hexdigest() != header["sha256"]:
+        raise ValueError("the file changed after it was checked")
+    return model
 
 
 def main() -> None:

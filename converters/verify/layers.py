@@ -1,6 +1,6 @@
 """Every LCE op on its own: the input it really saw, the output it really wrote."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,14 @@ from converters.graph import (
 )
 from converters.graph.bits import count_bits, unpack_bits
 from converters.graph.lce_ops import ACTIVATIONS
-from converters.lce.matching import Match, packed_filter
+from converters.lce.matching import Match, Matching, packed_filter, pooled_bits
 from converters.verify.reference import (
     Affine,
     apply_affine,
     binary_sums,
     expected_affine,
     output_tolerance,
+    sign_tail,
 )
 from converters.verify.report import LayerReport, QuantizeReport
 from converters.verify.running import Values
@@ -65,18 +66,23 @@ class _Weights:
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is counted
-def check_layer(graph: Graph, match: Match, values: Values) -> LayerReport:
+def check_layer(
+    graph: Graph, match: Match, values: Values, inverted: NDArray[np.bool_] | None = None
+) -> LayerReport:
     """One binary convolution: weights, then outputs against the exact reference.
 
     Args:
         graph: the file.
         match: layer and op.
         values: tensors by index as the file's runtime computed them, batch first.
+        inverted: input channels whose bits are inverted, see :func:`inverted_inputs`.
     """
     conv, op = match.conv, match.op
     target = graph.tensors[op.outputs[0]]
     bitpacked = target.dtype == "INT32"
-    weights = _check_weights(graph, match, bitpacked)
+    if inverted is None:
+        inverted = np.zeros(conv.channels_in, np.bool_)
+    weights = _check_weights(graph, match, bitpacked, inverted)
     found: dict[str, Any] = {
         "layer": conv.name,
         "op_index": op.index,
@@ -93,8 +99,16 @@ def check_layer(graph: Graph, match: Match, values: Values) -> LayerReport:
         return LayerReport(**found, problem=str(error))
     if target.dtype not in ("FLOAT32", "INT32"):
         return LayerReport(**found, problem=f"{target.dtype} output is not verified")
-    signs = unpack_signs(values[op.inputs[0]], conv.channels_in)
-    expected = apply_affine(affine, binary_sums(conv, signs))
+    signs = unpack_signs(values[op.inputs[0]] ^ pack_bits(inverted), conv.channels_in)
+    sums = binary_sums(conv, signs)
+    expected = apply_affine(affine, sums)
+    if bitpacked:
+        try:
+            tail = sign_tail(conv, sums)
+        except ValueError as error:
+            return LayerReport(**found, problem=str(error))
+        affine = replace(affine, tolerance=tail.tolerance)
+        expected = np.where(tail.inverted, -tail.values, tail.values)
     actual = values[op.outputs[0]]
     filters = expected.shape[-1]
     shape = (*expected.shape[:-1], packed_words(filters) if bitpacked else filters)
@@ -107,13 +121,45 @@ def check_layer(graph: Graph, match: Match, values: Values) -> LayerReport:
     return LayerReport(**found, **_compare_floats(affine, expected, actual))
 
 
-def _check_weights(graph: Graph, match: Match, bitpacked: bool) -> _Weights:
+def inverted_inputs(graph: Graph, matching: Matching) -> dict[int, NDArray[np.bool_]]:
+    """Input channels that reach a convolution as the complement of their sign bits.
+
+    Channels that fall with a pooled value are pooled inverted, and the weights that read them
+    are negated; which ones follows from the Keras layers.
+
+    Returns:
+        boolean ``(channels_in,)`` by operator index.
+    """
+    layers = {match.op.index: match.conv for match in matching.matches}
+    found = {}
+    for index, conv in layers.items():
+        source = pooled_bits(graph, graph.ops[index])
+        if source is not None and source.index in layers:
+            producer = layers[source.index]
+            no_sums = np.zeros((0, len(producer.scale)), np.float32)
+            try:
+                flags = sign_tail(producer, no_sums).inverted
+            except ValueError:  # check_layer says so
+                continue
+            if len(flags) == conv.channels_in:
+                found[index] = flags
+    return found
+
+
+def _check_weights(
+    graph: Graph, match: Match, bitpacked: bool, inverted: NDArray[np.bool_]
+) -> _Weights:
     """Bits against the Keras kernel's signs, allowing LCE's negated filters (see matching)."""
     conv = match.conv
     packed = packed_filter(graph, match.op)
-    negative = conv.negative
+    groups = inverted.reshape(conv.groups, 1, 1, 1, -1)
+    filters = conv.negative.reshape(conv.groups, -1, *conv.negative.shape[1:])
+    negative = (filters ^ groups).reshape(conv.negative.shape)
     if bitpacked:
-        flipped = expected_affine(conv, "NONE").multiplier < 0
+        try:
+            flipped = sign_tail(conv, np.zeros((0, len(conv.scale)), np.float32)).negated
+        except ValueError:  # check_layer says so
+            flipped = np.zeros(len(conv.scale), np.bool_)
         negative = negative ^ flipped[:, None, None, None]
     wrong = packed ^ pack_bits(negative)
     places = np.argwhere(unpack_bits(wrong, negative.shape[-1]))

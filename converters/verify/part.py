@@ -1,19 +1,14 @@
 """The operators of a file that LCE and the delegate must run alike, as a file of their own."""
 
-import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ai_edge_litert import schema_py_generated as schema
-
-from converters.graph import BCONV, BconvOptions, Graph, Op, with_outputs
+from converters.graph import BCONV, BconvOptions, Graph, Op, with_operators
 from converters.runtimes.interpreters import DEFAULT, INDIRECT, REFERENCE
 from converters.runtimes.modes import is_zero_padded, window_exceeds_image_of
 
 # What the delegate may merge with binary operators. One correct result each, in every runtime.
 MERGED = ("ADD", "MUL", "RELU", "RELU_N1_TO_1", "RELU6", "MAX_POOL_2D")
-
-_INPUTS_SLOT, _OPERATORS_SLOT = 1, 3  # of SubGraph in schema.fbs
 
 
 @dataclass(frozen=True)
@@ -71,18 +66,7 @@ def part_file(graph: Graph, part: Part, outputs: Sequence[int]) -> bytes:
         part: of that graph.
         outputs: the tensors the interpreter will return.
     """
-    data = bytearray(with_outputs(graph, outputs))
-    table = schema.Model.GetRootAs(graph.data, 0).Subgraphs(0)._tab
-    position = table.Pos + table.Offset(4 + 2 * _INPUTS_SLOT)
-    struct.pack_into("<I", data, position, len(data) - position)
-    data.extend(struct.pack(f"<I{len(part.inputs)}i", len(part.inputs), *part.inputs))
-    # Offsets are relative and point forward, so entries may move towards the beginning.
-    first = table.Vector(table.Offset(4 + 2 * _OPERATORS_SLOT))
-    struct.pack_into("<I", data, first - 4, len(part.ops))
-    for place, op in enumerate(part.ops):
-        (offset,) = struct.unpack_from("<I", graph.data, first + 4 * op.index)
-        struct.pack_into("<I", data, first + 4 * place, offset + 4 * (op.index - place))
-    return bytes(data)
+    return with_operators(graph, part.ops, part.inputs, outputs)
 
 
 def _part(graph: Graph, chosen: set[int], modes: tuple[str, ...]) -> Part:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.lce.binary_convs import BatchNorm, BinaryConv, Doubles
+from converters.lce.binary_convs import MAX_POOL, BatchNorm, BinaryConv, Doubles
 
 UNIT_ROUNDOFF = 2.0**-24  # float32, round to nearest
 
@@ -15,6 +15,8 @@ UNIT_ROUNDOFF = 2.0**-24  # float32, round to nearest
 # g itself is sqrt, divide and two products in float32 in the converter: at most 4 roundings,
 # each K|g|. Sum: 9 K|g|. Final sums: 1 ulp of the result, added separately.
 PRODUCT_ROUNDINGS = 9
+# One batch norm that is not folded: product and sum of values up to the bound.
+NORM_ROUNDINGS = 2
 # b = bias * m + beta - mean * m with m of up to 4 roundings, then product, sum, b' itself.
 OFFSET_ROUNDINGS = 7
 
@@ -79,6 +81,60 @@ def expected_affine(conv: BinaryConv, fused_activation: str) -> Affine:
         tolerance=UNIT_ROUNDOFF * (PRODUCT_ROUNDINGS * product + OFFSET_ROUNDINGS * magnitude),
         bound=product + magnitude,
     )
+
+
+@dataclass(frozen=True)
+class SignTail:
+    """What a convolution with bitpacked output takes the sign of, before any pooling.
+
+    Attributes:
+        values: float64, shape of the sums.
+        tolerance: absolute, ``(filters,)``.
+        negated: filters that fall with the sum: the converter negates them, boolean ``(filters,)``.
+        inverted: filters that fall with a pooled value: their bits are pooled inverted.
+    """
+
+    values: Doubles
+    tolerance: Doubles
+    negated: NDArray[np.bool_]
+    inverted: NDArray[np.bool_]
+
+
+def sign_tail(conv: BinaryConv, sums: NDArray[np.float32]) -> SignTail:
+    """All that follows a convolution up to the sign, without pooling.
+
+    Args:
+        conv: the layer.
+        sums: integers, filters last.
+
+    Raises:
+        ValueError: something in the Keras model behind the convolution is unknown.
+    """
+    before, behind = np.ones(len(conv.scale)), np.ones(len(conv.scale))
+    pooled = False
+    values = sums.astype(np.float64) * conv.scale + conv.bias
+    product = np.prod(conv.kernel.shape[:3]) * conv.scale
+    bound = product + np.abs(conv.bias)
+    tolerance = UNIT_ROUNDOFF * (PRODUCT_ROUNDINGS * product + OFFSET_ROUNDINGS * np.abs(conv.bias))
+    for step in conv.tail:
+        if step == MAX_POOL:
+            pooled = True
+        elif isinstance(step, BatchNorm):
+            factor = np.abs(step.multiplier)
+            shift = np.abs(step.beta) + np.abs(step.mean) * factor
+            values = values * step.multiplier + (step.beta - step.mean * step.multiplier)
+            rounding = OFFSET_ROUNDINGS * shift + NORM_ROUNDINGS * bound * factor
+            tolerance = tolerance * factor + UNIT_ROUNDOFF * rounding
+            bound = bound * factor + shift
+            if pooled:
+                behind = behind * step.multiplier
+            else:
+                before = before * step.multiplier
+        elif step in ACTIVATION_RANGES:
+            values = np.clip(values, *ACTIVATION_RANGES[step])
+        else:
+            raise ValueError(f"the sign of {step} is not verified")
+    return SignTail(values, tolerance, before < 0, behind < 0)
 
 
 def binary_sums(conv: BinaryConv, signs: NDArray[np.int8]) -> NDArray[np.float32]:

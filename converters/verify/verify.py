@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import BCONV, QUANTIZE, Graph, read_graph
+from converters.graph import BCONV, QUANTIZE, Graph, pack_bits, read_graph
 from converters.lce.binary_convs import BinaryConv, binary_convs
 from converters.lce.keras_trace import input_shape
 from converters.lce.matching import Matching, match_layers
@@ -15,7 +15,12 @@ from converters.runtimes import engine_for
 from converters.runtimes.delegate import AUTO_KERNEL, DELEGATE
 from converters.runtimes.modes import AUTO
 from converters.verify.flips import FlipCounter, keras_activations
-from converters.verify.layers import check_layer, check_quantize, tensors_to_watch
+from converters.verify.layers import (
+    check_layer,
+    check_quantize,
+    inverted_inputs,
+    tensors_to_watch,
+)
 from converters.verify.oracle import compare_with_lce, oracle_reasons
 from converters.verify.outputs import compare_outputs, output_reasons
 from converters.verify.own_values import OwnValue
@@ -161,7 +166,11 @@ class _Verification:
             values = run.values(inputs)
         values.update(dict.fromkeys(self.graph.inputs, inputs))
         quantize = [check_quantize(self.graph, op, values) for op in self.graph.ops_named(QUANTIZE)]
-        layers = [check_layer(self.graph, match, values) for match in matching.matches]
+        inverted = inverted_inputs(self.graph, matching)
+        layers = [
+            check_layer(self.graph, match, values, inverted.get(match.op.index))
+            for match in matching.matches
+        ]
         for report in quantize:
             if not report.passed:
                 self.reasons.append(
@@ -176,6 +185,11 @@ class _Verification:
         """All images end to end; with signs where the layers are matched."""
         own = list(self.graph.outputs[:1])
         packed = [match.op.inputs[0] for match in matching.matches] if matching else []
+        inverted = inverted_inputs(self.graph, matching) if matching else {}
+        masks = [
+            pack_bits(inverted[m.op.index]) if m.op.index in inverted else np.int32(0)
+            for m in (matching.matches if matching else ())
+        ]
         values_behind = [OwnValue(self.graph, index) for index in packed]
         sources_behind = [v.source for v in values_behind if v.source is not None]
         watched = [
@@ -196,7 +210,7 @@ class _Verification:
                     continue
                 values = run_watched.values(inputs)
                 values.update(dict.fromkeys(self.graph.inputs, inputs))
-                words = [values[i] for i in packed]
+                words = [values[i] ^ mask for i, mask in zip(packed, masks, strict=True)]
                 if not self._same_sizes(signs, words):
                     packed = []
                     continue

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
+from converters.lce import Conversion
 from irnet_cli.app import run
 
 MODEL = "resnet20-w1a1-cifar10"
@@ -131,3 +133,81 @@ def test_more_images_than_there_are_is_a_usage_error(irnet: Irnet, tmp_path: Pat
     result = irnet("verify", "resnet20-float32-cifar10", file, "--untrained", "--images", "100000")
     assert result.status == 2
     assert "--images 100000: sample has 1000 test images" in result.err
+
+
+def test_convert_takes_a_target_and_leaves_out_passes(irnet: Irnet, tmp_path: Path) -> None:
+    file = tmp_path / "model.tflite"
+    options = ("--untrained", "-o", file, "--target", "delegate", "--no-pass", "share-signs")
+    converted = irnet("convert", MODEL, *options, "--no-pass", "drop-clips", "--json", "-")
+    assert converted.status == 0, converted.err
+    summary = json.loads(converted.out)
+    assert summary["target"] == "delegate"
+    assert [p["name"] for p in summary["passes"]] == [
+        "pack-outputs", "pack-pools", "fold-batch-norms", "remove-dead",
+    ]  # fmt: skip
+    refusals = summary["passes"][0]["refusals"]
+    shortcuts = {f"{op} reads its value, too" for op in ("ADD", "STRIDED_SLICE")}
+    assert {r["reason"] for r in refusals} == shortcuts
+    assert "pack-outputs: 0 rewritten, left as it was: ADD reads its value" in converted.err
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--target", "phone"), "target must be one of lce, delegate, got 'phone'"),
+        (("--no-pass", "nothing"), "pass must be one of drop-clips, share-signs, "),
+    ],
+)
+def test_unknown_targets_and_passes_are_usage_errors(
+    irnet: Irnet, tmp_path: Path, option: tuple[str, str], message: str
+) -> None:
+    result = irnet("convert", MODEL, "--untrained", "-o", tmp_path / "model.tflite", *option)
+    assert result.status == 2
+    assert message in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_explain_a_file_and_a_model(irnet: Irnet, tmp_path: Path, resnet_file: Conversion) -> None:
+    file, overlay = tmp_path / "with\x1b[31m.tflite", tmp_path / "overlay.json"
+    file.write_bytes(resnet_file.data)
+    explained = irnet("explain", file, "--node-data", overlay, "--overlay", "macs")
+    assert explained.status == 0, explained.err
+    lines = explained.out.splitlines()
+    assert "operators: 36 1-bit, 0 int8, 25 float, 0 other" in lines
+    assert "multiply-accumulates: 40,108,032 1-bit, 0 int8, 443,008 float" in lines
+    assert "needs: LCE's default kernels or the delegate" in lines
+    assert "  CONV_2D 0: reads the network's input; weights are not signs" in lines
+    assert len(json.loads(overlay.read_text())["main"]["results"]) == 61
+
+    of_model = irnet("explain", MODEL, "--untrained", "--json", "-")
+    assert of_model.status == 0, of_model.err
+    report = json.loads(of_model.out)
+    assert report["schema_id"] == "irnet/explain"
+    assert report["totals"]["macs_1bit"] == 40_108_032
+    assert len(report["ops"]) == report["totals"]["ops"]
+
+
+def test_convert_reports_findings_and_refuses(irnet: Irnet, tmp_path: Path) -> None:
+    model = tf.keras.Sequential(
+        [
+            tf.keras.Input((8, 8, 3)),
+            tf.keras.layers.ZeroPadding2D(1),
+            tf.keras.layers.Conv2D(4, 3, strides=2, name="stem"),
+        ]
+    )
+    model.save(tmp_path / "saved")
+    file = tmp_path / "out.tflite"
+    refused = irnet("convert", tmp_path / "saved", "-o", file)
+    assert refused.status == 1
+    assert "irnet: error: not converted: stem: explicit padding of (1, 1)" in refused.err
+    assert not file.exists()
+    forced = irnet("convert", tmp_path / "saved", "-o", file, "--no-strict", "--json", "-")
+    assert forced.status == 0, forced.err
+    (finding,) = json.loads(forced.out)["findings"]
+    assert (finding["layer"], finding["check"], finding["severity"]) == (
+        "stem",
+        "shifted-window",
+        "wrong",
+    )
+    assert set(finding) == {"layer", "check", "severity", "reason", "cure"}
+    assert "warning: stem: " in forced.err
