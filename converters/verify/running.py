@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from converters.graph import Graph, with_outputs
 from converters.runtimes import TFLiteProcess
+from converters.runtimes.delegate import AUTO_KERNEL
 from irnet_keras.data.preprocessing import Inputs
 
 BATCH = 50  # images at a time: bounds the memory of the recorded activations
@@ -35,7 +36,9 @@ class Watched:
 
     def __init__(self, graph: Graph, tensors: Sequence[int], process: TFLiteProcess) -> None:
         self._tensors = tensors
-        self._shapes = [graph.tensors[i].shape[1:] for i in tensors]
+        shapes = [graph.tensors[i].shape for i in tensors]
+        # what was reshaped may have no batch
+        self._shapes = [shape[1:] if shape[:1] == (1,) else shape for shape in shapes]
         self._process = process
         self.engine = process.engine
 
@@ -49,13 +52,13 @@ class Watched:
 Runner = Callable[[Sequence[int]], contextlib.AbstractContextManager[Watched]]
 
 
-def runner(graph: Graph, engine: str, kernel: str) -> Runner:
-    """Opens interpreters of one engine that show chosen tensors."""
+def runner(graph: Graph, engine: str, kernel: str = AUTO_KERNEL, **options: Any) -> Runner:
+    """Opens interpreters of one engine that show chosen tensors; ``options`` as :func:`opened`."""
 
     @contextlib.contextmanager
     def watch(tensors: Sequence[int]) -> Iterator[Watched]:
         data = with_outputs(graph, tensors)
-        with opened(data, threads=1, engine=engine, kernel=kernel) as process:
+        with opened(data, threads=1, engine=engine, kernel=kernel, **options) as process:
             yield Watched(graph, tensors, process)
 
     return watch
