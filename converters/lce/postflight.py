@@ -6,7 +6,7 @@ from the same values (:mod:`converters.verify.every_layer`). Weights, multiplier
 binary convolutions are compared bit for bit and for every sum they can have, images or not.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from converters.verify.counterparts import tensors_to_compare
 from converters.verify.epilogue import check_epilogue
 from converters.verify.every_layer import LayerCheck, Mismatch, Walk, walk_layers
 from converters.verify.layers import check_layer, check_quantize, inverted_inputs, layer_reasons
-from converters.verify.running import Runner, Values, runner
+from converters.verify.running import EDITED, Runner, Values, runner
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import CheckFailed, UsageError
@@ -101,7 +101,8 @@ def postflight(
     try:
         engine, values, outputs = _run(graph, target, images)
     except (UsageError, CheckFailed) as error:
-        found.mismatches.append(Mismatch(str(model.name), f"the file does not run: {error}"))
+        reason = str(error).split(f"{EDITED}: ")[-1]
+        found.mismatches.append(Mismatch(str(model.name), f"the file does not run: {reason}"))
     else:
         matching = match_layers(graph, convs)
         for rows in _batches(model, len(images)):
@@ -112,7 +113,7 @@ def postflight(
             )
         values.update(dict.fromkeys(graph.inputs, images))
         found.add_signs(graph, values)
-        found.add_binary(graph, matching, values)
+        found.add_binary(graph, matching, values, names)
     counts = {kind: sum(n.startswith(kind) for n in names) for kind in ("real", "random")}
     return found.report(engine, seed, {kind: n for kind, n in counts.items() if n})
 
@@ -134,9 +135,7 @@ def check_postflight(found: Postflight, log: Callable[[str], None]) -> None:
         )
 
 
-def _run(
-    graph: Graph, target: Target, images: Inputs
-) -> tuple[str, Values, list[NDArray[Any]]]:
+def _run(graph: Graph, target: Target, images: Inputs) -> tuple[str, Values, list[NDArray[Any]]]:
     """What ran, all tensors, and the outputs as they are when nobody watches the tensors."""
     try:
         return _run_in(_runner(graph, target), graph, images)
@@ -145,9 +144,7 @@ def _run(
         return _run_in(runner(graph, LCE, mode=REFERENCE), graph, images)
 
 
-def _run_in(
-    watch: Runner, graph: Graph, images: Inputs
-) -> tuple[str, Values, list[NDArray[Any]]]:
+def _run_in(watch: Runner, graph: Graph, images: Inputs) -> tuple[str, Values, list[NDArray[Any]]]:
     with watch(graph.outputs) as plain:
         outputs = plain.values(images)
         engine = plain.engine
@@ -216,12 +213,16 @@ class _Found:
     def add_signs(self, graph: Graph, values: Values) -> None:
         """Every ``LceQuantize`` on its own."""
         for op in graph.ops_named(QUANTIZE):
+            if op.inputs[0] not in values:  # of a constant
+                continue
             report = check_quantize(graph, op, values)
             if not report.passed:
                 text = f"{report.wrong_bits} of {report.num_bits} bits differ from its input's"
                 self.mismatches.append(Mismatch(f"operator {op.index} ({QUANTIZE})", text))
 
-    def add_binary(self, graph: Graph, matching: Matching, values: Values) -> None:
+    def add_binary(
+        self, graph: Graph, matching: Matching, values: Values, names: Sequence[str]
+    ) -> None:
         """Weights, multipliers and thresholds of binary convolutions, exactly."""
         inverted = inverted_inputs(graph, matching)
         found = []
@@ -231,6 +232,8 @@ class _Found:
             report = check_layer(graph, match, values, inverted.get(match.op.index))
             # (a problem is that this check cannot judge the layer: the other one has)
             texts = layer_reasons(report.model_copy(update={"problem": None}))
+            if report.violations and report.worst_index:
+                texts[-1] += f", first index: {names[report.worst_index[0]]}"
             wrong = None if report.problem else check_epilogue(graph, match)
             if wrong is not None:
                 texts.append(

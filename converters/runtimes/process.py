@@ -83,9 +83,7 @@ class TFLiteProcess:
         self.size_bytes = len(graph.data)
         self.inputs = tuple(tensor_details(graph, i, self.path) for i in graph.inputs)
         self.outputs = tuple(tensor_details(graph, i, self.path) for i in graph.outputs)
-        self._engine, modes = choose(
-            graph, self.path, engine, mode, even_wrong=even_wrong
-        )
+        self._engine, modes = choose(graph, self.path, engine, mode, even_wrong=even_wrong)
         checked_kernel(self._engine, kernel)
         self._kernel = kernel
         self._child, self.mode, loaded = self._open(modes, seed, timeout)

@@ -20,7 +20,6 @@ from converters.lce.binary_convs import quantized_input
 from converters.lce.keras_trace import LayerCall, trace_model
 from converters.lce.matching import Match, Matching
 from converters.verify.counterparts import (
-    Counterpart,
     Counterparts,
     Floats,
     largest_difference,
@@ -178,9 +177,7 @@ class _Walker:
             step = self._steps.get(id(tensor))
             values = np.asarray(tensor, np.float32).reshape(len(tensor), -1)
             tolerance = FLOAT_OPS_TOLERANCE * (step.scale if step else _size(values))
-            found = [
-                o.reshape(len(o), -1) for o in outputs if o[0].size == values.shape[1]
-            ]
+            found = [o.reshape(len(o), -1) for o in outputs if o[0].size == values.shape[1]]
             differences = [largest_difference(o.astype(np.float32), values) for o in found]
             best = min(differences, key=lambda d: d.error, default=None)
             group = self._group(step) if step else []
@@ -190,7 +187,8 @@ class _Walker:
                     self.walk.not_compared += [(step.name, reason) for step in group]
                 self._close(group, "the model's output", best.error, tolerance)
             elif group:
-                self._blame(group)
+                self._name_group(group)
+                self.walk.mismatches.append(self._blame(group) or _missing(group))
             else:
                 text = "the file has no output of its size"
                 if best is not None:
@@ -250,30 +248,37 @@ class _Walker:
             value = np.asarray(tensor) if source.values is None else source.values
             tolerance = FLOAT_OPS_TOLERANCE * source.scale
             value = value.reshape(tensor.shape)
+            low, high = _limits(value)
             for moved in (value - np.float32(tolerance), value + np.float32(tolerance)):
+                moved = np.clip(moved, low, high)
                 flipped &= (np.asarray(quantized_input(layer, moved)) < 0) != (signs < 0)
         if not flipped.any():
             self._close(group, through, 0.0, tolerance)
             return
-        sizes = np.where(flipped, np.abs(np.asarray(tensor)), 0)
-        worst = np.unravel_index(int(np.argmax(sizes)), sizes.shape)
-        names = ", ".join(s.name for s in group)
         self._name_group(group)
+        sizes = np.where(flipped, np.abs(np.asarray(tensor)), 0)
+        worst = np.unravel_index(int(np.argmax(flipped * (1 + sizes))), sizes.shape)
+        names = ", ".join(s.name for s in group)
         self.walk.mismatches.append(
-            Mismatch(
+            self._blame(group, match.op.index)
+            or Mismatch(
                 group[-1].name if group else match.conv.name,
                 f"{int(flipped.sum())} of {flipped.size} signs that layer {match.conv.name} reads "
-                f"differ from Keras's, whose values are up to {float(sizes[worst]):.3g} away from 0 "
-                f"there ({tolerance:.2g} allowed), at {tuple(int(i) for i in worst[1:])} of "
+                f"differ from Keras's, of values up to {float(sizes[worst]):.3g} "
+                f"({tolerance:.2g} allowed), at {tuple(int(i) for i in worst[1:])} of "
                 f"{self._names[worst[0]]}" + (f"; between the two: {names}" if names else ""),
             )
         )
         for open_step in group:
             open_step.is_open = False
 
-    def _blame(self, group: list[_Step]) -> None:
-        """Name the layer of a group that cannot be found in the file."""
-        self._name_group(group)
+    def _blame(self, group: list[_Step], end: int | None = None) -> Mismatch | None:
+        """Name the layer of a group whose tensor in the file differs; None if it has none there.
+
+        Args:
+            group: calls that agree with nothing in the file.
+            end: operator before which the tensor stands.
+        """
         first = max(
             (
                 c.op.index
@@ -286,15 +291,15 @@ class _Walker:
         pairs = [
             (found, step)
             for found in self._file.all
-            if found.op.index > first and found.tensor.index not in self._agreed
+            if first < found.op.index
+            and (end is None or found.op.index < end)
+            and found.tensor.index not in self._agreed
+            and found.tensor.dtype != "INT32"
             for step in group
             if step.values is not None and step.values.shape == found.values.shape
         ]
-        names = ", ".join(step.name for step in group)
         if not pairs:
-            text = f"the file has no tensor of its size; layers from there on: {names}"
-            self.walk.mismatches.append(Mismatch(group[0].name, text))
-            return
+            return None
         start = pairs[0][0]
         found, step, difference = min(
             (
@@ -308,14 +313,14 @@ class _Walker:
         if found.op.name in _WEIGHTED:
             until = group[: group.index(step) + 1]
             blamed = next((s for s in reversed(until) if _has_weights(s.layer)), step)
+        shape = step.tensors[0].shape[1:]
+        place = tuple(int(i) for i in np.unravel_index(difference.place, shape))
         through = "" if blamed is step else f" (compared behind {step.name})"
-        self.walk.mismatches.append(
-            Mismatch(
-                blamed.name,
-                f"{found.describe()} differs from Keras by {difference.error:.3g} "
-                f"({FLOAT_OPS_TOLERANCE * step.scale:.2g} allowed) at flat index "
-                f"{difference.place} of {self._names[difference.image]}{through}",
-            )
+        return Mismatch(
+            blamed.name,
+            f"{found.describe()} differs from Keras by {difference.error:.3g} "
+            f"({FLOAT_OPS_TOLERANCE * step.scale:.2g} allowed) at {place} of "
+            f"{self._names[difference.image]}{through}",
         )
 
     # -- bookkeeping ---------------------------------------------------------------------------
@@ -345,6 +350,11 @@ class _Walker:
     def _name_group(self, group: list[_Step]) -> None:
         names = [step.name for step in group]
         self.walk.groups.update(dict.fromkeys(names, names))
+
+
+def _missing(group: list[_Step]) -> Mismatch:
+    names = ", ".join(step.name for step in group)
+    return Mismatch(group[0].name, f"the file has no tensor for it; layers from there on: {names}")
 
 
 def _size(values: Floats) -> float:
@@ -382,11 +392,18 @@ def _before_sign(step: _Step) -> _Step:
     return step
 
 
+def _limits(values: Floats) -> tuple[float, float]:
+    """What an activation cuts values off at: no rounding before it takes them further."""
+    low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
+    return (
+        float(low) if (values == low).sum() > 1 else -np.inf,
+        float(high) if (values == high).sum() > 1 else np.inf,
+    )
+
+
 def _is_constant(values: Floats) -> bool:
     return values.size > 1 and bool((values == values.flat[0]).all())
 
 
 def _has_weights(layer: Any) -> bool:
-    return any(
-        getattr(layer, name, None) is not None for name in ("kernel", "depthwise_kernel")
-    )
+    return any(getattr(layer, name, None) is not None for name in ("kernel", "depthwise_kernel"))

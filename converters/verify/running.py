@@ -13,6 +13,7 @@ from converters.runtimes import TFLiteProcess
 from converters.runtimes.delegate import AUTO_KERNEL
 from irnet_keras.data.preprocessing import Inputs
 
+EDITED = "edited.tflite"  # messages of a runtime begin with its path
 BATCH = 50  # images at a time: bounds the memory of the recorded activations
 Values = dict[int, NDArray[Any]]  # by tensor index, batch first
 
@@ -21,7 +22,7 @@ Values = dict[int, NDArray[Any]]  # by tensor index, batch first
 def opened(data: bytes, **options: Any) -> Iterator[TFLiteProcess]:
     """A process with the content of a file; ``options`` of :class:`TFLiteProcess`."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "edited.tflite"
+        path = Path(folder) / EDITED
         path.write_bytes(data)
         with TFLiteProcess(path, **options) as process:
             yield process
