@@ -248,9 +248,12 @@ class _Found:
 
     def _is_known(self, conv: BinaryConv) -> bool:
         """Whether the exact reference knows all that the converter merged with a layer."""
+        if not conv.is_uniform or conv.name not in self._groups:
+            return False
+        if conv.name not in self._checked:  # wrong in any case: this may say more
+            return bool(conv.tail)
         own = getattr(getattr(conv.layer, "activation", None), "__name__", "linear") != "linear"
-        group = self._groups.get(conv.name, [])
-        return conv.is_uniform and len(conv.tail) - own >= len(group) - 1 and bool(group)
+        return len(conv.tail) - own >= len(self._groups[conv.name]) - 1
 
     def report(self, engine: str, seed: int, images: dict[str, int]) -> Postflight:
         """The result."""

@@ -94,6 +94,8 @@ class Counterparts:
 
     def __init__(self, graph: Graph, values: Values) -> None:
         self.all: list[Counterpart] = []
+        self._graph = graph
+        self._producers = {index: op for op in graph.ops for index in op.outputs}
         for op in graph.ops:
             for index in op.outputs:
                 if index in values:
@@ -108,8 +110,8 @@ class Counterparts:
         if op.name in (QUANTIZE, BCONV) and tensor.dtype == "INT32":
             source = op.inputs[0] if op.name == QUANTIZE else op.inputs[1]
             shape = graph.tensors[source].shape
-            numbers = unpack_signs(values, shape[-1 if op.name == QUANTIZE else 0])
-            numbers = numbers.astype(np.float32)
+            signs = unpack_signs(values, shape[-1 if op.name == QUANTIZE else 0])
+            numbers = signs.astype(np.float32)
         else:
             real = _real(tensor)
             if real is None:
@@ -118,6 +120,26 @@ class Counterparts:
             if tensor.quantization is not None and tensor.dtype != "FLOAT32":
                 step = float(tensor.quantization.scale[0])
         self.all.append(Counterpart(tensor, op, step, numbers.reshape(len(values), -1)))
+
+    def behind(self, sources: list[int]) -> list[Counterpart]:
+        """Those computed from one of these tensors, in the file's order."""
+        reached = set(sources)
+        for op in self._graph.ops:
+            if reached.intersection(op.inputs):
+                reached.update(op.outputs)
+        return [found for found in self.all if found.tensor.index in reached - set(sources)]
+
+    def merged_into(self, tensor: int, agreed: set[int]) -> list[Counterpart]:
+        """What a tensor was computed from, back to tensors that agree with Keras."""
+        found: set[int] = set()
+        to_do = [tensor]
+        while to_do:
+            producer = self._producers.get(to_do.pop())
+            for index in producer.inputs if producer is not None else ():
+                if index not in agreed and index not in found:
+                    found.add(index)
+                    to_do.append(index)
+        return [c for c in self.all if c.tensor.index in found]
 
     def of_size(self, size: int) -> list[Counterpart]:
         """Those with so many values per image, in the file's order."""

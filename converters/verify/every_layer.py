@@ -20,6 +20,7 @@ from converters.lce.binary_convs import quantized_input
 from converters.lce.keras_trace import LayerCall, trace_model
 from converters.lce.matching import Match, Matching
 from converters.verify.counterparts import (
+    Counterpart,
     Counterparts,
     Floats,
     largest_difference,
@@ -29,6 +30,8 @@ from converters.verify.layers import inverted_inputs
 from converters.verify.running import Values
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "LceBconv2d")
+# Of the spread: a wrong filter, weight or border is far below, another layer's values far above.
+_NEAR = 0.3
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,7 @@ class _Walker:
         self.walk = Walk()
         self._values = values
         self._names = names
+        self._inputs, self._outputs = graph.inputs, graph.outputs
         self._file = Counterparts(graph, values)
         self._inverted = inverted_inputs(graph, matching)
         self._matches: dict[int, list[Match]] = {}
@@ -174,29 +178,7 @@ class _Walker:
     def finish(self, tensors: Sequence[Any], outputs: Sequence[NDArray[Any]]) -> None:
         """The model's outputs, and what is left."""
         for tensor in tensors:
-            step = self._steps.get(id(tensor))
-            values = np.asarray(tensor, np.float32).reshape(len(tensor), -1)
-            tolerance = FLOAT_OPS_TOLERANCE * (step.scale if step else _size(values))
-            found = [o.reshape(len(o), -1) for o in outputs if o[0].size == values.shape[1]]
-            differences = [largest_difference(o.astype(np.float32), values) for o in found]
-            best = min(differences, key=lambda d: d.error, default=None)
-            group = self._group(step) if step else []
-            if best is not None and best.error <= tolerance:
-                if _is_constant(values):
-                    reason = f"the model's outputs are all {values.flat[0]:g} on these images"
-                    self.walk.not_compared += [(step.name, reason) for step in group]
-                self._close(group, "the model's output", best.error, tolerance)
-            elif group:
-                self._name_group(group)
-                self.walk.mismatches.append(self._blame(group) or _missing(group))
-            else:
-                text = "the file has no output of its size"
-                if best is not None:
-                    text = (
-                        f"the file's output differs from Keras's by {best.error:.3g} "
-                        f"({tolerance:.2g} allowed) on {self._names[best.image]}"
-                    )
-                self.walk.mismatches.append(Mismatch(step.name if step else "model", text))
+            self._compare_output(tensor, outputs)
         if not self.walk.mismatches:
             self.walk.not_compared += [
                 (step.name, "no tensor of the file and no later layer shows its output")
@@ -205,6 +187,37 @@ class _Walker:
             ]
 
     # -- comparisons ---------------------------------------------------------------------------
+
+    def _compare_output(self, tensor: Any, outputs: Sequence[NDArray[Any]]) -> None:
+        step = self._steps.get(id(tensor))
+        group = self._group(step) if step else []
+        values = np.asarray(tensor, np.float32).reshape(len(tensor), -1)
+        tolerance = FLOAT_OPS_TOLERANCE * (step.scale if step else _size(values))
+        pairs = [
+            (largest_difference(found.reshape(len(found), -1).astype(np.float32), values), index)
+            for index, found in zip(self._outputs, outputs, strict=True)
+            if found[0].size == values.shape[1]
+        ]
+        best, index = min(pairs, key=lambda pair: pair[0].error, default=(None, -1))
+        if best is not None and best.error <= tolerance:
+            if _is_constant(values):
+                reason = f"the model's outputs are all {values.flat[0]:g} on these images"
+                self.walk.not_compared += [(step.name, reason) for step in group]
+            self._close(group, "the model's output", best.error, tolerance, index)
+            return
+        self._name_group(group)
+        mismatch = self._blame(group, self._candidates(group))
+        if mismatch is None:
+            text = "the file has no output of its size"
+            if best is not None:
+                text = (
+                    f"the file's output differs from Keras's by {best.error:.3g} "
+                    f"({tolerance:.2g} allowed) on {self._names[best.image]}"
+                )
+            if group:
+                text += f"; layers from the last that agrees: {', '.join(s.name for s in group)}"
+            mismatch = Mismatch(step.name if step else "the output", text)
+        self.walk.mismatches.append(mismatch)
 
     def _output(self, call: LayerCall, name: str, tensor: Any, sources: list[_Step]) -> Any:
         import tensorflow as tf
@@ -228,7 +241,17 @@ class _Walker:
         found, difference = match
         self._agreed.add(found.tensor.index)
         group = self._group(step)
-        self._close(group, found.describe(), difference.error, tolerance + found.step)
+        step.is_open = False
+        allowed = tolerance + found.step
+        self._close(
+            [s for s in group if s is not step],
+            found.describe(),
+            difference.error,
+            allowed,
+            found.tensor.index,
+        )
+        self._note([step], found.describe(), difference.error, allowed)
+        self._name_group(group)
         step.values = found.values
         own = tf.constant(found.values.reshape(tensor.shape))
         step.tensors = (tensor, own)
@@ -253,50 +276,51 @@ class _Walker:
                 moved = np.clip(moved, low, high)
                 flipped &= (np.asarray(quantized_input(layer, moved)) < 0) != (signs < 0)
         if not flipped.any():
-            self._close(group, through, 0.0, tolerance)
+            self._close(group, through, 0.0, tolerance, match.op.inputs[0])
             return
         self._name_group(group)
         sizes = np.where(flipped, np.abs(np.asarray(tensor)), 0)
-        worst = np.unravel_index(int(np.argmax(flipped * (1 + sizes))), sizes.shape)
+        places = np.unravel_index(int(np.argmax(flipped * (1 + sizes))), sizes.shape)
+        worst = tuple(int(i) for i in places)
         names = ", ".join(s.name for s in group)
         self.walk.mismatches.append(
-            self._blame(group, match.op.index)
+            self._blame(group, [c for c in self._candidates(group) if c.op.index < match.op.index])
             or Mismatch(
                 group[-1].name if group else match.conv.name,
                 f"{int(flipped.sum())} of {flipped.size} signs that layer {match.conv.name} reads "
                 f"differ from Keras's, of values up to {float(sizes[worst]):.3g} "
-                f"({tolerance:.2g} allowed), at {tuple(int(i) for i in worst[1:])} of "
+                f"({tolerance:.2g} allowed), at {worst[1:]} of "
                 f"{self._names[worst[0]]}" + (f"; between the two: {names}" if names else ""),
             )
         )
         for open_step in group:
             open_step.is_open = False
 
-    def _blame(self, group: list[_Step], end: int | None = None) -> Mismatch | None:
+    def _candidates(self, group: list[_Step]) -> list[Counterpart]:
+        """Tensors of the file behind those that the group reads."""
+        read = {id(source.values) for step in group for source in step.sources}
+        sources = [c.tensor.index for c in self._file.all if id(c.values) in read]
+        return self._file.behind(sources or list(self._inputs))
+
+    def _blame(
+        self, group: list[_Step], candidates: list[Counterpart], near: float = np.inf
+    ) -> Mismatch | None:
         """Name the layer of a group whose tensor in the file differs; None if it has none there.
 
         Args:
             group: calls that agree with nothing in the file.
-            end: operator before which the tensor stands.
+            candidates: tensors of the file.
+            near: the first of these counts whose average difference from one of the calls is up
+                to this share of its spread.
         """
-        first = max(
-            (
-                c.op.index
-                for c in self._file.all
-                if c.tensor.index in self._agreed
-                and any(s.values is c.values for step in group for s in step.sources)
-            ),
-            default=-1,
-        )
         pairs = [
             (found, step)
-            for found in self._file.all
-            if first < found.op.index
-            and (end is None or found.op.index < end)
-            and found.tensor.index not in self._agreed
-            and found.tensor.dtype != "INT32"
+            for found in candidates
+            if found.tensor.index not in self._agreed and found.tensor.dtype != "INT32"
             for step in group
-            if step.values is not None and step.values.shape == found.values.shape
+            if step.values is not None
+            and step.values.shape == found.values.shape
+            and (near == np.inf or _is_near(found.values, step.values, near))
         ]
         if not pairs:
             return None
@@ -341,20 +365,31 @@ class _Walker:
         every = [s for s in self._every if id(s) in found]
         return every if step in every or not step.is_open else [*every, step]
 
-    def _close(self, group: list[_Step], through: str, error: float, tolerance: float) -> None:
+    def _close(
+        self, group: list[_Step], through: str, error: float, tolerance: float, tensor: int
+    ) -> None:
+        """Calls without a tensor of their own agree where a tensor behind them does.
+
+        Unless the file has a tensor on the way that is nearly theirs: an error too small to be
+        seen further on (a mean over many pixels, a clip, a sign).
+        """
         self._name_group(group)
+        merged = self._file.merged_into(tensor, self._agreed) if group else []
+        mismatch = self._blame(group, merged, _NEAR)
+        if mismatch is None:
+            self._note(group, through, error, tolerance)
+        else:
+            self.walk.mismatches.append(mismatch)
         for step in group:
             step.is_open = False
-            self.walk.checked.append(LayerCheck(step.name, through, error, tolerance))
+
+    def _note(self, group: list[_Step], through: str, error: float, tolerance: float) -> None:
+        names = [step.name for step in group]
+        self.walk.checked += [LayerCheck(name, through, error, tolerance) for name in names]
 
     def _name_group(self, group: list[_Step]) -> None:
         names = [step.name for step in group]
         self.walk.groups.update(dict.fromkeys(names, names))
-
-
-def _missing(group: list[_Step]) -> Mismatch:
-    names = ", ".join(step.name for step in group)
-    return Mismatch(group[0].name, f"the file has no tensor for it; layers from there on: {names}")
 
 
 def _size(values: Floats) -> float:
@@ -399,6 +434,11 @@ def _limits(values: Floats) -> tuple[float, float]:
         float(low) if (values == low).sum() > 1 else -np.inf,
         float(high) if (values == high).sum() > 1 else np.inf,
     )
+
+
+def _is_near(found: Floats, expected: Floats, share: float) -> bool:
+    with np.errstate(all="ignore"):
+        return bool(np.abs(found - expected).mean() <= share * np.std(expected))
 
 
 def _is_constant(values: Floats) -> bool:
