@@ -94,7 +94,6 @@ class Counterparts:
 
     def __init__(self, graph: Graph, values: Values) -> None:
         self.all: list[Counterpart] = []
-        self._graph = graph
         self._producers = {index: op for op in graph.ops for index in op.outputs}
         for op in graph.ops:
             for index in op.outputs:
@@ -120,14 +119,6 @@ class Counterparts:
             if tensor.quantization is not None and tensor.dtype != "FLOAT32":
                 step = float(tensor.quantization.scale[0])
         self.all.append(Counterpart(tensor, op, step, numbers.reshape(len(values), -1)))
-
-    def behind(self, sources: list[int]) -> list[Counterpart]:
-        """Those computed from one of these tensors, in the file's order."""
-        reached = set(sources)
-        for op in self._graph.ops:
-            if reached.intersection(op.inputs):
-                reached.update(op.outputs)
-        return [found for found in self.all if found.tensor.index in reached - set(sources)]
 
     def merged_into(self, tensor: int, agreed: set[int]) -> list[Counterpart]:
         """What a tensor was computed from, back to tensors that agree with Keras."""

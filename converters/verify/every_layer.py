@@ -134,7 +134,7 @@ class _Walker:
         self.walk = Walk()
         self._values = values
         self._names = names
-        self._inputs, self._outputs = graph.inputs, graph.outputs
+        self._outputs = graph.outputs
         self._file = Counterparts(graph, values)
         self._inverted = inverted_inputs(graph, matching)
         self._matches: dict[int, list[Match]] = {}
@@ -206,7 +206,7 @@ class _Walker:
             self._close(group, "the model's output", best.error, tolerance, index)
             return
         self._name_group(group)
-        mismatch = self._blame(group, self._candidates(group))
+        mismatch = self._blame(group, self._candidates(index))
         if mismatch is None:
             text = "the file has no output of its size"
             if best is not None:
@@ -284,7 +284,7 @@ class _Walker:
         worst = tuple(int(i) for i in places)
         names = ", ".join(s.name for s in group)
         self.walk.mismatches.append(
-            self._blame(group, [c for c in self._candidates(group) if c.op.index < match.op.index])
+            self._blame(group, self._candidates(match.op.inputs[0]))
             or Mismatch(
                 group[-1].name if group else match.conv.name,
                 f"{int(flipped.sum())} of {flipped.size} signs that layer {match.conv.name} reads "
@@ -296,11 +296,11 @@ class _Walker:
         for open_step in group:
             open_step.is_open = False
 
-    def _candidates(self, group: list[_Step]) -> list[Counterpart]:
-        """Tensors of the file behind those that the group reads."""
-        read = {id(source.values) for step in group for source in step.sources}
-        sources = [c.tensor.index for c in self._file.all if id(c.values) in read]
-        return self._file.behind(sources or list(self._inputs))
+    def _candidates(self, tensor: int) -> list[Counterpart]:
+        """A tensor and what it was computed from, those with weights first."""
+        merged = self._file.merged_into(tensor, self._agreed)
+        own = [found for found in self._file.all if found.tensor.index == tensor]
+        return sorted([*merged, *own], key=lambda found: found.op.name not in _WEIGHTED)
 
     def _blame(
         self, group: list[_Step], candidates: list[Counterpart], near: float = np.inf
@@ -375,7 +375,9 @@ class _Walker:
         """
         self._name_group(group)
         merged = self._file.merged_into(tensor, self._agreed) if group else []
-        mismatch = self._blame(group, merged, _NEAR)
+        # (a factor of the Keras layer may have gone into a later convolution, not back into one)
+        weighted = [found for found in merged if found.op.name in _WEIGHTED]
+        mismatch = self._blame(group, weighted, _NEAR)
         if mismatch is None:
             self._note(group, through, error, tolerance)
         else:
