@@ -9,7 +9,9 @@ from converters.lce.binary_convs import binary_convs
 from converters.lce.gate import check_binary, check_known_ops
 from converters.lce.matching import match_layers
 from converters.lce.pipeline import PassReport, check_names, run_passes
+from converters.lce.postflight import Postflight, check_postflight, postflight
 from converters.lce.preflight import Finding, preflight, untraceable
+from converters.lce.progress import Progress, stage
 from converters.passes import Target, checked_target
 from converters.quiet import convert_quietly
 from irnet_keras.errors import CheckFailed
@@ -25,12 +27,14 @@ class Conversion:
         target: what the file is for.
         passes: what each pass did.
         findings: what pre-flight found; of a strict conversion only what is slow.
+        postflight: how the file compares with Keras; of a strict conversion without mismatches.
     """
 
     data: bytes
     binary_layers: tuple[str, ...]
     target: Target
     passes: tuple[PassReport, ...]
+    postflight: Postflight
     findings: tuple[Finding, ...] = ()
 
 
@@ -41,8 +45,12 @@ def convert(
     target: Target = "lce",
     strict: bool = True,
     off: Collection[str] = (),
+    progress: Progress = lambda line: None,
+    known_faults: bool = True,
 ) -> Conversion:
     """Convert a Keras model and check that every binary convolution became ``LceBconv2d``.
+
+    Every layer of the file is compared with Keras's (:mod:`converters.lce.postflight`).
 
     Args:
         model: Keras model with one float32 input of known shape.
@@ -53,37 +61,54 @@ def convert(
             knows to have stayed float; otherwise these are warnings. A file with operators that
             no runtime has is refused either way.
         off: names of passes (:data:`converters.lce.pipeline.NAMES`) to leave out.
+        progress: receives a line as each stage begins and ends.
+        known_faults: look for LCE's known faults first; False shows what the other checks find.
 
     Returns:
         the file; its input and output are float32, batch 1.
 
     Raises:
         UsageError: the model has not exactly one input of known shape; an unknown target or pass.
-        CheckFailed: the converter failed, or pre-flight or the gate refused.
+        CheckFailed: the converter failed, or pre-flight, the gate or post-flight refused.
     """
     checked_target(target)
     check_names(off)
     _report(untraceable(model), log, strict=strict)
-    convs = binary_convs(model)
-    findings = preflight(model, target, convs)
+    findings: tuple[Finding, ...] = ()
+    with stage("pre-flight", progress):
+        convs = binary_convs(model)
+        if known_faults:
+            findings = preflight(model, target, convs)
     _report(findings, log, strict=strict)
     if not convs:
         log("no layer has binary weights and binary inputs: all weights stay float")
-    graph, passes = run_passes(read_graph(_run_converter(model, log)), target, off)
-    for report in passes:
-        if report.rewrites or report.refusals:
-            log(report.describe())
-    check_known_ops(graph)
+    with stage("LCE's converter", progress):
+        data = _run_converter(model, log)
+    with stage("passes and gate", progress):
+        graph, passes = run_passes(read_graph(data), target, off)
+        for report in passes:
+            if report.rewrites or report.refusals:
+                log(report.describe())
+        check_known_ops(graph)
+        _warn_unless_strict(lambda: check_binary(graph, convs), log, strict=strict)
+    with stage("post-flight", progress):
+        compared = postflight(model, graph, convs, target)
+    _warn_unless_strict(lambda: check_postflight(compared, log), log, strict=strict)
+    binary = [m.conv.name for m in match_layers(graph, convs).matches if m.differing_bits == 0]
+    if convs:
+        log(f"{len(binary)} of {len(convs)} binary convolutions became {BCONV}")
+    return Conversion(graph.data, tuple(binary), target, passes, compared, findings)
+
+
+def _warn_unless_strict(
+    check: Callable[[], None], log: Callable[[str], None], *, strict: bool
+) -> None:
     try:
-        check_binary(graph, convs)
+        check()
     except CheckFailed as error:
         if strict:
             raise
         log(f"warning: {error}")
-    binary = [m.conv.name for m in match_layers(graph, convs).matches if m.differing_bits == 0]
-    if convs:
-        log(f"{len(binary)} of {len(convs)} binary convolutions became {BCONV}")
-    return Conversion(graph.data, tuple(binary), target, passes, findings)
 
 
 def _report(findings: tuple[Finding, ...], log: Callable[[str], None], *, strict: bool) -> None:

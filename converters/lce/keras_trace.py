@@ -19,11 +19,25 @@ PROBE_SEED = 0
 
 @dataclass(frozen=True)
 class LayerCall:
-    """One call of one layer; tensors are TensorFlow's eager tensors."""
+    """One call of one layer; tensors are TensorFlow's eager tensors.
+
+    Attributes:
+        layer: the Keras layer.
+        inputs: what it was given.
+        outputs: what it returned, flat.
+        inner: layer calls that it made itself; none of a layer that is recorded.
+    """
 
     layer: Any
     inputs: tuple[Any, ...]
     outputs: tuple[Any, ...]
+    inner: tuple["LayerCall", ...] = ()
+
+
+# Given the call as it ended, the tensors that take the place of its outputs.
+Replace = Callable[[LayerCall], tuple[Any, ...]]
+# Given a layer and its first input, the input it gets instead.
+Substitute = Callable[[Any, Any], Any]
 
 
 @dataclass
@@ -67,7 +81,8 @@ def trace_model(
     model: Any,
     images: NDArray[np.float32],
     wanted: Callable[[Any], bool] | None = None,
-    substitute: Callable[[Any], Any] | None = None,
+    substitute: Substitute | None = None,
+    replace: Replace | None = None,
 ) -> Trace:
     """Call the model in inference mode and record its layers.
 
@@ -76,8 +91,10 @@ def trace_model(
         images: float32, shape ``(batch, *input_shape)``.
         wanted: records only calls of layers for which this is true (all by default); keeps
             memory small on large batches.
-        substitute: called with the layer before each call of a wanted one; what it returns
-            replaces the layer's input. The trace keeps the input the network had computed.
+        substitute: called before each call of a wanted layer; what it returns replaces the
+            layer's input. The trace keeps the input the network had computed.
+        replace: called behind each call of a wanted layer, also of those that only call others;
+            what it returns replaces the outputs.
     """
     import tensorflow as tf
 
@@ -87,7 +104,7 @@ def trace_model(
         if not isinstance(layer, tf.keras.Model)
     ]
     trace = Trace()
-    with _recording(layers, trace, wanted or (lambda layer: True), substitute):
+    with _recording(layers, trace, wanted or (lambda layer: True), substitute, replace):
         trace.outputs = tuple(tf.nest.flatten(model(tf.constant(images), training=False)))
     return trace
 
@@ -97,11 +114,13 @@ def _recording(
     layers: list[Any],
     trace: Trace,
     wanted: Callable[[Any], bool],
-    substitute: Callable[[Any], Any] | None,
+    substitute: Substitute | None,
+    replace: Replace | None,
 ) -> Iterator[None]:
     import tensorflow as tf
 
     depth_of_call: list[int] = []  # per open call, how many calls it has made
+    open_units: list[Any] = []  # of these the opaque ones
 
     def recorder(layer: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         # A quantized layer calls its quantizers; the layer is the unit, not they.
@@ -112,19 +131,28 @@ def _recording(
                 depth_of_call[-1] += 1
             depth_of_call.append(0)
             before = len(trace.calls)
+            part_of_unit = bool(open_units)
+            open_units.extend([layer] * opaque)
             try:
-                if substitute and wanted(layer):
-                    result = original(substitute(layer), *args[1:], **kwargs)
+                if substitute and args and not part_of_unit and wanted(layer):
+                    result = original(substitute(layer, args[0]), *args[1:], **kwargs)
                 else:
                     result = original(*args, **kwargs)
             finally:
                 inner = depth_of_call.pop()
-            if opaque:
-                del trace.calls[before:]
-            if (opaque or not inner) and wanted(layer):
-                tensors = [t for t in tf.nest.flatten((args, kwargs)) if tf.is_tensor(t)]
-                outputs = tuple(tf.nest.flatten(result))
-                trace.calls.append(LayerCall(layer, tuple(tensors), outputs))
+                if opaque:
+                    open_units.pop()
+            if part_of_unit or not wanted(layer):
+                return result
+            recorded = opaque or not inner
+            tensors = tuple(t for t in tf.nest.flatten((args, kwargs)) if tf.is_tensor(t))
+            outputs = tuple(tf.nest.flatten(result))
+            if replace:
+                made = () if recorded else tuple(trace.calls[before:])
+                outputs = replace(LayerCall(layer, tensors, outputs, made))
+                result = tf.nest.pack_sequence_as(result, outputs)
+            if recorded:
+                trace.calls.append(LayerCall(layer, tensors, outputs))
             return result
 
         return call

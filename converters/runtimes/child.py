@@ -23,6 +23,10 @@ class RefusedError(UsageError):
     """The child is alive and said no to this model or request."""
 
 
+class MissingRuntimeError(UsageError):
+    """What should run the model is not installed, or an option is wrong; the model is not."""
+
+
 class Child:
     """``python -m converters.runtimes.worker`` behind two pipes.
 
@@ -77,7 +81,7 @@ class Child:
 
         Raises:
             RefusedError: the child answered with an error.
-            UsageError: it did, and the installation or an option is to blame, not the model.
+            MissingRuntimeError: it did, and the installation or an option is to blame.
             CheckFailed: it crashed, hung or talked nonsense; it is closed then.
         """
         process = self._process
@@ -102,7 +106,7 @@ class Child:
         finally:
             watchdog.cancel()
         if answer.get("setup"):
-            raise UsageError(answer["error"])
+            raise MissingRuntimeError(answer["error"])
         if "error" in answer:
             raise RefusedError(f"{self._name}: {self._reason(answer['error'])}")
         return answer["ok"], results

@@ -52,11 +52,14 @@ def checked_kernel(engine: str, kernel: str) -> None:
         raise UsageError(f"--kernel {kernel!r} is for the delegate, but the file runs in {name}")
 
 
-def choose(graph: Graph, path: Path, engine: str, mode: str | None) -> tuple[str, tuple[str, ...]]:
+def choose(
+    graph: Graph, path: Path, engine: str, mode: str | None, *, even_wrong: bool = False
+) -> tuple[str, tuple[str, ...]]:
     """Engine and the modes to try in order, the first that the runtime accepts is used.
 
     Nothing falls back from one engine to another: what runs is what was asked for, and for
-    files with Larq operators ``"auto"`` asks for the delegate.
+    files with Larq operators ``"auto"`` asks for the delegate. ``even_wrong`` allows kernels that
+    are known to be wrong for the file, for those who compare what comes out.
 
     Raises:
         UsageError: unknown names, a mode the engine does not have or that is wrong for the file.
@@ -78,7 +81,7 @@ def choose(graph: Graph, path: Path, engine: str, mode: str | None) -> tuple[str
     right = candidates(graph)
     if mode is None:
         return engine, right
-    if mode not in right:
+    if mode not in right and not even_wrong:
         raise UsageError(
             f"{path}: {mode} kernels are wrong for {window_exceeds_image(graph)!r}, "
             "whose kernel is larger than its image; use reference"

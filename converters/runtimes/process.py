@@ -52,6 +52,7 @@ class TFLiteProcess:
         kernel: str = AUTO_KERNEL,
         seed: int = 0,
         timeout: float = 120.0,
+        even_wrong: bool = False,
     ) -> None:
         """Check the file, start the child, load the model, run it once.
 
@@ -67,6 +68,7 @@ class TFLiteProcess:
             kernel: kernel set of the delegate, ``"auto"`` for the best this CPU has.
             seed: of the random input for :meth:`time` and :meth:`memory`.
             timeout: seconds a single request may take before the child is killed.
+            even_wrong: accept a mode that is known to be wrong for the file.
 
         Raises:
             UsageError: missing or malformed file, bad argument, the runtime refuses the file,
@@ -81,7 +83,7 @@ class TFLiteProcess:
         self.size_bytes = len(graph.data)
         self.inputs = tuple(tensor_details(graph, i, self.path) for i in graph.inputs)
         self.outputs = tuple(tensor_details(graph, i, self.path) for i in graph.outputs)
-        self._engine, modes = choose(graph, self.path, engine, mode)
+        self._engine, modes = choose(graph, self.path, engine, mode, even_wrong=even_wrong)
         checked_kernel(self._engine, kernel)
         self._kernel = kernel
         self._child, self.mode, loaded = self._open(modes, seed, timeout)

@@ -58,7 +58,7 @@ def keras_activations(
     layers = {id(conv.layer) for conv in convs}
     bits = iter(zip(convs, given or [], strict=given is not None))
 
-    def next_bits(layer: Any) -> Any:
+    def next_bits(layer: Any, _: Any) -> Any:
         conv, words = next(bits)
         return tf.constant(unpack_signs(words, conv.channels_in), tf.float32)
 

@@ -121,6 +121,30 @@ def check_layer(
     return LayerReport(**found, **_compare_floats(affine, expected, actual))
 
 
+def layer_reasons(layer: LayerReport) -> list[str]:
+    """Why a layer fails, empty if it passes."""
+    reasons = []
+    if layer.problem:
+        reasons.append(f"layer {layer.layer}: {layer.problem}")
+    if layer.wrong_weight_bits:
+        reasons.append(
+            f"layer {layer.layer}: {layer.wrong_weight_bits} weight bits differ from the Keras "
+            f"kernel, first at (filter, y, x, channel) {layer.first_wrong_weight}"
+        )
+    if layer.non_finite:
+        reasons.append(
+            f"layer {layer.layer}: {layer.non_finite} of {layer.num_outputs} outputs are NaN or "
+            "infinite in the file or by the Keras weights"
+        )
+    if layer.violations > layer.non_finite:
+        reasons.append(
+            f"layer {layer.layer}: {layer.violations} of {layer.num_outputs} outputs are wrong, "
+            f"worst by {layer.worst_error:.3g} (tolerance {layer.tolerance:.2g}) "
+            f"at {layer.worst_index}"
+        )
+    return reasons
+
+
 def inverted_inputs(graph: Graph, matching: Matching) -> dict[int, NDArray[np.bool_]]:
     """Input channels that reach a convolution as the complement of their sign bits.
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from converters.graph import Graph, with_outputs
 from converters.runtimes import TFLiteProcess
+from converters.runtimes.delegate import AUTO_KERNEL
 from irnet_keras.data.preprocessing import Inputs
 
+EDITED = "edited.tflite"  # messages of a runtime begin with its path
 BATCH = 50  # images at a time: bounds the memory of the recorded activations
 Values = dict[int, NDArray[Any]]  # by tensor index, batch first
 
@@ -20,7 +22,7 @@ Values = dict[int, NDArray[Any]]  # by tensor index, batch first
 def opened(data: bytes, **options: Any) -> Iterator[TFLiteProcess]:
     """A process with the content of a file; ``options`` of :class:`TFLiteProcess`."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "edited.tflite"
+        path = Path(folder) / EDITED
         path.write_bytes(data)
         with TFLiteProcess(path, **options) as process:
             yield process
@@ -35,7 +37,9 @@ class Watched:
 
     def __init__(self, graph: Graph, tensors: Sequence[int], process: TFLiteProcess) -> None:
         self._tensors = tensors
-        self._shapes = [graph.tensors[i].shape[1:] for i in tensors]
+        shapes = [graph.tensors[i].shape for i in tensors]
+        # what was reshaped may have no batch
+        self._shapes = [shape[1:] if shape[:1] == (1,) else shape for shape in shapes]
         self._process = process
         self.engine = process.engine
 
@@ -49,13 +53,13 @@ class Watched:
 Runner = Callable[[Sequence[int]], contextlib.AbstractContextManager[Watched]]
 
 
-def runner(graph: Graph, engine: str, kernel: str) -> Runner:
-    """Opens interpreters of one engine that show chosen tensors."""
+def runner(graph: Graph, engine: str, kernel: str = AUTO_KERNEL, **options: Any) -> Runner:
+    """Opens interpreters of one engine that show chosen tensors; ``options`` as :func:`opened`."""
 
     @contextlib.contextmanager
     def watch(tensors: Sequence[int]) -> Iterator[Watched]:
         data = with_outputs(graph, tensors)
-        with opened(data, threads=1, engine=engine, kernel=kernel) as process:
+        with opened(data, threads=1, engine=engine, kernel=kernel, **options) as process:
             yield Watched(graph, tensors, process)
 
     return watch

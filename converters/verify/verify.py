@@ -19,12 +19,13 @@ from converters.verify.layers import (
     check_layer,
     check_quantize,
     inverted_inputs,
+    layer_reasons,
     tensors_to_watch,
 )
 from converters.verify.oracle import compare_with_lce, oracle_reasons
 from converters.verify.outputs import compare_outputs, output_reasons
 from converters.verify.own_values import OwnValue
-from converters.verify.report import FlipReport, Kind, LayerReport, Limits, VerifyReport
+from converters.verify.report import FlipReport, Kind, Limits, VerifyReport
 from converters.verify.running import BATCH, runner
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
@@ -177,7 +178,7 @@ class _Verification:
                     f"operator {report.op_index} ({QUANTIZE}): {report.wrong_bits} of "
                     f"{report.num_bits} bits differ from the signs of its input"
                 )
-        self.reasons += [reason for layer in layers for reason in _layer_reasons(layer)]
+        self.reasons += [reason for layer in layers for reason in layer_reasons(layer)]
         self.parts["quantize"] = tuple(quantize)
         self.parts["layers"] = tuple(layers)
 
@@ -274,26 +275,3 @@ class _Verification:
                     f"from Keras's, with values up to {report.worst_unexplained:.3g} away from 0 "
                     f"there (tolerance {report.tolerance:.1g}): what comes just before is wrong"
                 )
-
-
-def _layer_reasons(layer: LayerReport) -> list[str]:
-    reasons = []
-    if layer.problem:
-        reasons.append(f"layer {layer.layer}: {layer.problem}")
-    if layer.wrong_weight_bits:
-        reasons.append(
-            f"layer {layer.layer}: {layer.wrong_weight_bits} weight bits differ from the Keras "
-            f"kernel, first at (filter, y, x, channel) {layer.first_wrong_weight}"
-        )
-    if layer.non_finite:
-        reasons.append(
-            f"layer {layer.layer}: {layer.non_finite} of {layer.num_outputs} outputs are NaN or "
-            "infinite in the file or by the Keras weights"
-        )
-    if layer.violations > layer.non_finite:
-        reasons.append(
-            f"layer {layer.layer}: {layer.violations} of {layer.num_outputs} outputs are wrong, "
-            f"worst by {layer.worst_error:.3g} (tolerance {layer.tolerance:.2g}) "
-            f"at {layer.worst_index}"
-        )
-    return reasons

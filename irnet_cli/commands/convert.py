@@ -48,7 +48,9 @@ def convert(
     wanted = checked_target(target, "--target")
     check_names(no_pass or ())
     resolved = load_model(model, untrained=untrained, network=network, trust=trust)
-    conversion = run(resolved.model, log, target=wanted, strict=strict, off=no_pass or ())
+    conversion = run(
+        resolved.model, log, target=wanted, strict=strict, off=no_pass or (), progress=log
+    )
     atomic_write(out, conversion.data)
     result = {
         "model": resolved.name,
@@ -58,6 +60,7 @@ def convert(
         "target": conversion.target,
         "passes": [asdict(report) for report in conversion.passes],
         "findings": [asdict(finding) for finding in conversion.findings],
+        "postflight": asdict(conversion.postflight),
     }
     if not write_json(json_file, result):
         print(

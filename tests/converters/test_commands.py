@@ -1,6 +1,7 @@
 """The commands as a user runs them: exit status, stdout, stderr, files."""
 
 import json
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,13 @@ def test_convert_then_verify(irnet: Irnet, tmp_path: Path) -> None:
     summary = json.loads(converted.out)
     assert summary["bytes"] == file.stat().st_size
     assert len(summary["binary_layers"]) == 18
+    compared = summary["postflight"]
+    assert (compared["layers_checked"], compared["seed"]) == (80, 0)
+    assert compared["images"] == {"real": 4, "random": 4}
+    assert (compared["mismatches"], compared["not_compared"]) == ([], [])
+    assert 0 < compared["worst"]["error"] < compared["worst"]["tolerance"]
+    for stage in ("pre-flight", "LCE's converter", "passes and gate", "post-flight"):
+        assert re.search(rf"^{stage}: \d+\.\d s$", converted.err, re.MULTILINE)
     assert [p.name for p in tmp_path.iterdir()] == ["model.tflite"]
 
     report_file = tmp_path / "report.json"

@@ -17,7 +17,9 @@ from larq_compute_engine.tflite.python.interpreter import Interpreter
 
 from converters.graph import BCONV, read_graph
 from converters.lce import convert
+from converters.lce.binary_convs import binary_convs
 from converters.lce.gate import check_known_ops
+from converters.lce.postflight import postflight
 from converters.lce.preflight import Finding, preflight
 from converters.lce.preflight.same_padding import shift
 from converters.runtimes import TFLiteProcess
@@ -49,7 +51,7 @@ def outputs_of(data: bytes, images: np.ndarray) -> np.ndarray:
 
 def worst_error(model: Any, data: bytes, rng: np.random.Generator) -> float:
     images = rng.normal(size=(1, *model.input_shape[1:])).astype(np.float32)
-    return float(np.abs(outputs_of(data, images) - model.predict(images, verbose=0)).max())
+    return float(np.abs(outputs_of(data, images) - model(images, training=False)).max())
 
 
 class Sign(layers.Layer):  # type: ignore[misc]
@@ -180,8 +182,12 @@ WRONG: dict[str, tuple[Layers, tuple[int, ...], str, str]] = {
 def test_plain_lce_is_silently_wrong_and_ours_refuses(name: str, rng: np.random.Generator) -> None:
     added, image, layer, check = WRONG[name]
     model = network(added(), image)
+    data = plain(model)
     # right is below 1e-4 everywhere: sums of at most 288 products of size 1
-    assert worst_error(model, plain(model), rng) > 1e-2
+    assert worst_error(model, data, rng) > 1e-2
+    # post-flight, which knows nothing of these faults, finds the layer too
+    compared = postflight(model, read_graph(data), binary_convs(model), "lce")
+    assert [mismatch.layer for mismatch in compared.mismatches] == [layer]
     assert [(f.layer, f.check, f.severity) for f in preflight(model)] == [(layer, check, "wrong")]
     lines: list[str] = []
     with pytest.raises(CheckFailed, match=f"^not converted: {layer}: "):
@@ -250,41 +256,54 @@ RIGHT: dict[str, tuple[Layers, tuple[int, ...]]] = {
 def test_what_is_right_has_no_findings(name: str, rng: np.random.Generator) -> None:
     added, image = RIGHT[name]
     model = network(added(), image)
-    assert worst_error(model, convert(model).data, rng) < 1e-4
-    assert not preflight(model)
+    conversion = convert(model)
+    assert worst_error(model, conversion.data, rng) < 1e-4
+    assert not conversion.findings
+    assert not conversion.postflight.mismatches
+
+
+class PaddedConvs(layers.Layer):  # type: ignore[misc]
+    """A branch for each size, kernel, stride and padding; without Keras layers it converts fast."""
+
+    cases = tuple(
+        case
+        for case in itertools.product((8, 9), (1, 2, 3, 5), (1, 2, 3), (0, 1, 2), (0, 1, 2))
+        if case[3] + case[4]
+    )
+
+    def call(self, inputs: Any) -> Any:
+        rng = np.random.default_rng(0)
+        images = {8: inputs[:, :8, :8], 9: inputs}
+        branches = []
+        for number, (size, window, stride, *pads) in enumerate(self.cases):
+            # (scaled, so that no two paddings are the same: LCE leaves those that are read twice)
+            scaled = images[size] * (1 + number / 1000)
+            padded = tf.pad(scaled, [[0, 0], pads, pads, [0, 0]])
+            kernel = tf.constant(rng.normal(size=(window, window, 2, 1)), tf.float32)
+            found = tf.nn.conv2d(padded, kernel, stride, "VALID")
+            branches.append(tf.reshape(found, (-1, int(np.prod(found.shape[1:])))))
+        return tf.concat(branches, axis=1)
 
 
 def test_shifts_are_predicted_for_every_padding(rng: np.random.Generator) -> None:
     """One file with a branch for each size, kernel, stride and padding."""
-    image = tf.keras.Input((9, 9, 2))
-    branches, cases = [], []
-    for size, window, stride, before, after in itertools.product(
-        (8, 9), (1, 2, 3, 5), (1, 2, 3), (0, 1, 2), (0, 1, 2)
-    ):
-        if before + after == 0:
-            continue
-        cropped = layers.Cropping2D(((0, 9 - size), (0, 9 - size)))(image)
-        # (scaled, so that no two paddings are the same: LCE leaves those that are read twice)
-        scaled = layers.Rescaling(1 + len(cases) / 1000)(cropped)
-        padded = layers.ZeroPadding2D(((before, after), (before, after)))(scaled)
-        y = layers.Conv2D(1, window, strides=stride, use_bias=False)(padded)
-        branches.append(layers.Flatten()(y))
-        cases.append((size, window, stride, before, after))
-    model = tf.keras.Model(image, layers.Concatenate()(branches))
+    model = network([PaddedConvs()], (9, 9, 2))
     images = rng.normal(size=(1, 9, 9, 2)).astype(np.float32)
     # without XNNPACK: LCE's version of it computes zeros where SAME pads nothing and the stride is
     # larger than the kernel, which is no fault of the converter
     found = np.asarray(Interpreter(plain(model), 1, False, False, False).predict(images))
-    difference = np.abs(found - model.predict(images, verbose=0)).ravel()
+    difference = np.abs(found - model(images)).ravel()
     start = 0
     shifted = 0
-    for case, branch in zip(cases, branches, strict=True):
-        count = branch.shape[1]
+    for case in PaddedConvs.cases:
+        size, window, stride, before, after = case
+        count = ((size + before + after - window) // stride + 1) ** 2
         is_wrong = bool(difference[start : start + count].max() > 1e-4)
         assert bool(shift(*case)) == is_wrong, case
-        shifted += is_wrong
         start += count
-    assert (len(cases), shifted) == (192, 9)
+        shifted += is_wrong
+    assert start == len(difference)
+    assert (len(PaddedConvs.cases), shifted) == (192, 9)
 
 
 # converts, but no runtime of LCE takes the file with its default kernels
@@ -538,11 +557,12 @@ def test_what_stays_float_is_named_with_reason_and_cure(name: str) -> None:
     assert str(finding) == f"bad: {finding.reason}; {finding.cure}"
 
 
-@pytest.mark.parametrize("quantizer", ["ste_sign", "approx_sign", "swish_sign", where_scalar])
-def test_known_quantizers_have_no_findings(quantizer: Any) -> None:
-    model = network([binary(input_quantizer=quantizer), binary(input_quantizer=quantizer)])
-    assert not preflight(model)
-    assert len(convert(model).binary_layers) == 2
+def test_known_quantizers_have_no_findings() -> None:
+    quantizers = ["ste_sign", "approx_sign", "swish_sign", where_scalar]
+    model = network([binary(kernel=1, input_quantizer=q) for q in quantizers * 2])
+    conversion = convert(model)
+    assert not conversion.findings
+    assert len(conversion.binary_layers) == 8
 
 
 def test_float_networks_have_no_findings() -> None:
