@@ -34,6 +34,8 @@ from converters.runtimes.profiling import Plan, profile_delegate, time_file
 # low enough that a hostile tensor size cannot take the machine down.
 MAX_ADDRESS_SPACE = 16 << 30
 
+OVERREAD_BYTES = 16  # LCE_EXTRA_BYTES in larq_compute_engine/core/types.h
+
 _STATUS = Path("/proc/self/status")
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 
@@ -88,7 +90,7 @@ class Worker:
         before = reset_peak()
         model = _content(header)
         self._interpreter = make_interpreter(
-            runtime, header["engine"], header["mode"], model, header["threads"], header["kernel"]
+            runtime, header["engine"], header["mode"], pad_content(model), header["threads"], header["kernel"]
         )
         self._interpreter.predict(self._input)
         memory = None if before is None else max(0, _status_bytes("VmHWM") - before)
@@ -163,6 +165,14 @@ def _content(header: dict[str, Any]) -> bytes:
     if hashlib.sha256(model).hexdigest() != header["sha256"]:
         raise ValueError("the file changed after it was checked")
     return model
+
+
+def pad_content(model: bytes) -> bytes:
+    """A file's content with zeros behind it.
+
+    LCE's kernels read up to ``OVERREAD_BYTES`` behind a constant, and a constant may be last.
+    """
+    return model + bytes(OVERREAD_BYTES)
 
 
 def main() -> None:
