@@ -9,16 +9,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import read_graph
 from converters.runtimes.child import Child, RefusedError
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.interpreters import describe
 from converters.runtimes.modes import AUTO, checked_kernel, choose
 from converters.runtimes.tensors import tensor_details
+from converters.untrusted import DEFAULT_POLICY, Policy, read_untrusted
 from irnet_keras.errors import UsageError
 
 # A request is at most this many images, so that a hang is noticed and memory stays small.
 IMAGES_PER_REQUEST = 64
+# Python, NumPy and LiteRT take some 700 MiB of address space, ResNet-34 in float32 some 300 more.
+MEMORY_MIB = 4096
+THREAD_MIB = 128  # a stack, and an arena of the C library
 # Of lce_delegate, which would take no more than these whatever it was told.
 MAX_THREADS = 32
 
@@ -26,7 +29,7 @@ MAX_THREADS = 32
 class TFLiteProcess:
     """One ``.tflite`` file in one interpreter in one child process.
 
-    The file is verified before any native code sees it. A model that crashes or hangs ends the
+    The file is checked (:mod:`converters.untrusted`) before any native code sees it. A model that crashes or hangs ends the
     child only, and memory is measured per model. Use as a context manager. Not for several
     threads at once; several objects may run side by side.
 
@@ -52,6 +55,8 @@ class TFLiteProcess:
         kernel: str = AUTO_KERNEL,
         seed: int = 0,
         timeout: float = 120.0,
+        memory_mib: int = MEMORY_MIB,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         """Check the file, start the child, load the model, run it once.
 
@@ -67,16 +72,20 @@ class TFLiteProcess:
             kernel: kernel set of the delegate, ``"auto"`` for the best this CPU has.
             seed: of the random input for :meth:`time` and :meth:`memory`.
             timeout: seconds a single request may take before the child is killed.
+            memory_mib: address space the child may take, Python and the runtime included;
+                ``THREAD_MIB`` more for each thread.
+            policy: what a file may cost and hold.
 
         Raises:
-            UsageError: missing or malformed file, bad argument, the runtime refuses the file,
-                or the delegate is not installed.
-            CheckFailed: the child crashed or hung.
+            UsageError: missing or malformed file, one that the check of untrusted files or the
+                runtime refuses, bad argument, or the delegate is not installed.
+            CheckFailed: the child crashed, hung or needs more memory.
         """
         self.path = Path(path)
         check_threads(threads)
         self.threads = threads
-        graph = read_graph(self.path)
+        self._policy = policy
+        graph = read_untrusted(self.path, policy)
         self.sha256 = sha256(graph.data).hexdigest()
         self.size_bytes = len(graph.data)
         self.inputs = tuple(tensor_details(graph, i, self.path) for i in graph.inputs)
@@ -84,7 +93,7 @@ class TFLiteProcess:
         self._engine, modes = choose(graph, self.path, engine, mode)
         checked_kernel(self._engine, kernel)
         self._kernel = kernel
-        self._child, self.mode, loaded = self._open(modes, seed, timeout)
+        self._child, self.mode, loaded = self._open(modes, seed, timeout, memory_mib)
         self._memory: int | None = loaded["memory"]
         self.engine = describe(
             self._engine,
@@ -186,9 +195,10 @@ class TFLiteProcess:
             warmup: runs before them.
 
         Raises:
-            UsageError: LiteRT refuses it.
+            UsageError: the check of untrusted files or LiteRT refuses it.
             CheckFailed: it crashed or hung.
         """
+        read_untrusted(data, self._policy)
         header = {"do": "time_file", "count": count, "warmup": warmup}
         seconds, _ = self._child.request(header, [np.frombuffer(data, np.uint8)])
         return float(seconds)
@@ -205,12 +215,17 @@ class TFLiteProcess:
         return self._memory
 
     def _open(
-        self, modes: Sequence[str], seed: int, timeout: float
+        self, modes: Sequence[str], seed: int, timeout: float, memory_mib: int
     ) -> tuple[Child, str, dict[str, Any]]:
         """A child with the model loaded in the first mode that is accepted, and its answer."""
         refusals = []
         for mode in modes:
-            child = Child(str(self.path), timeout)
+            child = Child(
+                str(self.path),
+                timeout,
+                memory_mib=memory_mib + THREAD_MIB * self.threads,
+                threads=self.threads,
+            )
             header = {
                 "do": "load",
                 "path": str(self.path.resolve()),

@@ -19,7 +19,8 @@ Shape = tuple[int, ...]
 _ACTIVATIONS = 4
 # Far beyond any network, and small enough for products of two in 32 bits.
 MAX_SIZE = 1 << 15
-MAX_PRODUCT = 2.0**24  # of two scales over the output's
+# Two scales over the output's: XNNPACK ends the process where a convolution's reaches 256.
+MAX_PRODUCT = 255.0
 
 
 @dataclass
@@ -164,7 +165,7 @@ class Node:
         """
         tensor = self.outputs[slot]
         unknown = self._state.unknown.get(tensor.index, [])
-        if tensor.shape != shape and len(unknown) == len(shape):
+        if tensor.shape != shape and len(unknown) == len(shape) == len(tensor.shape):
             declared = zip(tensor.shape, shape, unknown, strict=True)
             if all(a == b or (a == 1 and u) for a, b, u in declared):
                 tensor = replace(tensor, shape=shape)

@@ -33,7 +33,7 @@ class Policy:
     tensor_mib: int = 256
     memory_mib: int = 1024
     ops: int = 5000
-    gmacs: int = 40
+    gmacs: float = 40
     allowed_ops: frozenset[str] = field(default_factory=frozenset)
 
 
@@ -88,11 +88,11 @@ def check_allowed(policy: Policy, op: Op, known: bool) -> None:
         )
 
 
-def _at_most(what: str, value: float, limit: int, unit: str, option: str) -> None:
+def _at_most(what: str, value: float, limit: float, unit: str, option: str) -> None:
     if value > limit:
         shown = f"{value:,.0f}" if value >= limit + 1 else f"{value:,.4f}"
         raise RefusedFileError(
-            f"refused .tflite file: {what} {shown} {unit}, accepted are at most {limit} "
+            f"refused .tflite file: {what} {shown} {unit}, accepted are at most {limit:g} "
             f"(--max-{option})"
         )
 

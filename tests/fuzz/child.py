@@ -32,15 +32,15 @@ class FuzzChild:
         """``ok``, ``refused: ...``, ``hang`` or ``crash: SIGNAL``."""
         process = self._process or self._start()
         assert process.stdin is not None
-        begun = time.monotonic()
+        begun = _cpu_seconds(process.pid)
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write(struct.pack("<IB", len(model), ENGINES.index(engine)) + model)
             process.stdin.flush()
         answer = self._line(process, self._limit_s)
-        self.slowest = max(self.slowest, time.monotonic() - begun)
+        self.slowest = max(self.slowest, _cpu_seconds(process.pid) - begun)
         if answer:
             return answer
-        hung = process.poll() is None and answer is None
+        hung = answer is None
         self.close()
         code = process.returncode
         if hung:
@@ -74,10 +74,26 @@ class FuzzChild:
 
     @staticmethod
     def _line(process: subprocess.Popen[bytes], limit_s: float) -> str | None:
-        """A line; "" at the end of the stream, None after the limit."""
+        """A line; "" at the end of the stream, None after the limit.
+
+        The limit is of processor time, since other work may slow the child down; 20 times that
+        on the clock, in case it sleeps.
+        """
         assert process.stdout is not None
+        begun, used = time.monotonic(), _cpu_seconds(process.pid)
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
-            if not selector.select(limit_s):
-                return None
+            while not selector.select(0.5):
+                late = time.monotonic() - begun > 20 * limit_s
+                if late or _cpu_seconds(process.pid) - used > limit_s:
+                    return None
         return process.stdout.readline().decode().strip()
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time of a process so far; 0 where it has ended."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

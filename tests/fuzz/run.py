@@ -4,7 +4,7 @@
 
 Every file is made from the seed files, the run's seed and its number. It must be refused with a
 :class:`UsageError` or read, within ``--limit`` seconds; what is accepted is loaded and run in a
-child. ``DIR`` keeps the counts, so that the same command goes on where it stopped, and each file
+child. Seconds are of processor time. ``DIR`` keeps the counts, so that the same command goes on where it stopped, and each file
 that crashed or hung anything. Exit status 1 if one did.
 """
 
@@ -19,13 +19,15 @@ from typing import Any
 
 from converters.graph import Graph
 from converters.runtimes.modes import candidates, uses_lce
-from converters.untrusted import read_untrusted
+from converters.untrusted import Policy, read_untrusted
 from irnet_keras.errors import UsageError
 from tests.fuzz.child import FuzzChild
 from tests.fuzz.mutate import Mutator
 
 SEEDS = Path(__file__).with_name("seeds")
 LIMIT_S = 5.0
+# What the slowest kernels (LCE's and TFLite's reference loops) do within the limit.
+POLICY = Policy(gmacs=1)
 
 
 class Run:
@@ -56,7 +58,7 @@ class Run:
         self.counts["mutated"] += 1
         begun = time.process_time()
         try:
-            graph: Graph | None = read_untrusted(data)
+            graph: Graph | None = read_untrusted(data, POLICY)
         except UsageError as error:
             graph = None
             self.reasons[_kind(str(error))] += 1

@@ -43,6 +43,7 @@ def depthwise_conv_2d(node: Node) -> None:
     source, kernel = node.input(0), node.input(1)
     options = node.options("DepthwiseConv2D")
     _weighted(node, source, kernel, filters_axis=3)
+    node.require(node.optional(2) is not None, "lacks a bias, which its kernels read")
     (batch, height, width, channels), (one, kh, kw, filters) = source.shape, kernel.shape
     multiplier = options.DepthMultiplier()
     node.require(
