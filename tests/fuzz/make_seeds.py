@@ -20,7 +20,7 @@ import tensorflow as tf
 
 from converters.graph import read_graph
 from converters.lce import convert
-from tests.fuzz.packed_weights import packed_weights
+from tests.fuzz.built_seeds import built
 from tests.native import nets
 from tests.native.layer_models import add_bconv
 from tests.native.mutations import base, pool_base
@@ -192,8 +192,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     yield "bconv-groups", one_layer("float32", nets.VALID, 0, 2)
     yield "bconv-groups-packed", one_layer("int32", nets.SAME, 1, 2)
     yield "bmaxpool", write_model(pool_base())
-    for dtype in ("INT8", "INT4", "INT2"):
-        yield f"packed-{dtype.lower()}", packed_weights(dtype)
+    yield from built()
 
 
 def main() -> None:

@@ -4,10 +4,10 @@ import random
 import struct
 from collections.abc import Callable, Mapping
 
-import flatbuffers
 from ai_edge_litert import schema_py_generated as schema
 
 from converters.untrusted import BUILTIN_RULES
+from tests.fuzz.builder import pack, unpack
 from tests.fuzz.fields import Fields, fields_of
 
 _LIMITS = {"<b": (-(2**7), 2**7), "<i": (-(2**31), 2**31), "<q": (-(2**63), 2**63)}
@@ -193,7 +193,7 @@ def _splice(rng: random.Random, data: bytearray, other: bytes) -> bytearray:
 
 def _objects(rng: random.Random, data: bytes) -> bytes:
     """Operators, tensors and buffers of a parsed file changed, then written anew."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+    model = unpack(data)
     graph = model.subgraphs[0]
     for _ in range(rng.choice((1, 1, 2))):
         operator = rng.choice(graph.operators)
@@ -218,6 +218,4 @@ def _objects(rng: random.Random, data: bytes) -> bytes:
             operator.builtinOptionsType = 0
         else:
             tensor.quantization = rng.choice(graph.tensors).quantization
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
+    return pack(model)
