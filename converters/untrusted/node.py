@@ -21,6 +21,8 @@ _ACTIVATIONS = 4
 MAX_SIZE = 1 << 15
 # Two scales over the output's: XNNPACK ends the process where a convolution's reaches 256.
 MAX_PRODUCT = 255.0
+# What a function of one value, such as HARD_SWISH in the plain kernels, takes in time.
+MACS_PER_VALUE = 10
 
 
 @dataclass
@@ -206,10 +208,15 @@ class Node:
         self.require(ratio <= limit, f"has scales in the ratio {ratio:.3g}")
 
     def work(self, macs: int, scratch_bytes: int = 0) -> None:
-        """Charge multiply-accumulates and scratch memory."""
+        """Charge multiply-accumulates (or ``MACS_PER_VALUE`` of each value) and scratch memory."""
         self._state.spending.work(macs)
         if scratch_bytes:
             self._state.spending.tensor(f"operator {self.op.index} ({self.op.name})", scratch_bytes)
+
+
+def value_work(tensor: Tensor) -> int:
+    """What an operator costs that computes each value of a tensor by itself."""
+    return MACS_PER_VALUE * prod(tensor.shape)
 
 
 def elements(tensor: Tensor) -> int:

@@ -25,7 +25,7 @@ class Policy:
         tensor_mib: the largest tensor, constant or not, or scratch memory of one operator.
         memory_mib: all tensors that are not constants, and scratch memory.
         ops: operators.
-        gmacs: multiply-accumulates of one run, in 1e9; other operators count one per output value.
+        gmacs: multiply-accumulates of one run, in 1e9; other operators count ten per value.
         allowed_ops: operators accepted although no rule checks them.
     """
 

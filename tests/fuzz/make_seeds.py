@@ -170,6 +170,20 @@ def one_layer(output: str, padding: int, pad_values: int, groups: int = 1) -> by
     )
 
 
+def signs() -> bytes:
+    """Values to signs and back."""
+    net = NetBuilder()
+    source = net.input((1, 3, 3, 35), "float32")
+    bits = net.op(nets.QUANTIZE, [source], net.tensor((1, 3, 3, 2), "int32"))
+    eight = net.op(
+        nets.DEQUANTIZE, [bits], net.tensor((1, 3, 3, 35), "int8", scale=0.5, zero_point=3)
+    )
+    again = net.op(nets.QUANTIZE, [eight], net.tensor((1, 3, 3, 2), "int32"))
+    return write_model(
+        net.build(net.op(nets.DEQUANTIZE, [again], net.tensor((1, 3, 3, 35), "float32")))
+    )
+
+
 def seeds() -> Iterator[tuple[str, bytes]]:
     """Name and content of every file."""
     tf.keras.utils.set_random_seed(0)
@@ -185,12 +199,13 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     yield "mobile-weights", converted(wide, "weights")
     yield "bconv-zero", larq_compute_engine.convert_keras_model(binary("same", 0.0))
     yield "bconv-one", convert(binary("same", 1.0)).data
-    yield "bconv-packed-zero", convert(binary("same", 0.0), target="delegate").data
     yield "bconv-pool", convert(binary("valid", 0.0, pool=True)).data
     for output in ("float32", "int8", "int32"):
         yield f"bconv-{output}", one_layer(output, nets.SAME, 1)
     yield "bconv-groups", one_layer("float32", nets.VALID, 0, 2)
     yield "bconv-groups-packed", one_layer("int32", nets.SAME, 1, 2)
+    yield "bconv-packed-zero", one_layer("int32", nets.SAME, 0)
+    yield "signs", signs()
     yield "bmaxpool", write_model(pool_base())
     yield from built()
 

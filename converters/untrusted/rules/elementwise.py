@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from math import isfinite
 
-from converters.untrusted.node import MAX_PRODUCT, Node, broadcast, elements
+from converters.untrusted.node import MAX_PRODUCT, Node, broadcast, value_work
 
 Rule = Callable[[Node], None]
 QUANTIZED = ("INT8", "UINT8")
@@ -25,7 +25,7 @@ def arithmetic(options: str, *dtypes: str) -> Rule:
         node.expect(shape, first.dtype)
         node.scale_ratio(first, node.output)
         node.scale_ratio(second, node.output)
-        node.work(elements(node.output))
+        node.work(value_work(node.output))
 
     return rule
 
@@ -41,7 +41,7 @@ def comparison(options: str) -> Rule:
         node.dtypes(second, first.dtype)
         node.scale_ratio(first, second)
         node.expect(broadcast(node, first, second), "BOOL")
-        node.work(elements(node.output))
+        node.work(value_work(node.output))
 
     return rule
 
@@ -72,7 +72,7 @@ def unary(*dtypes: str) -> Rule:
         node.dtypes(node.output, source.dtype)
         node.expect(source.shape, source.dtype)
         node.scale_ratio(source, node.output)
-        node.work(elements(source))
+        node.work(value_work(source))
 
     return rule
 
@@ -102,7 +102,7 @@ def prelu(node: Node) -> None:
     if source.dtype != "FLOAT32" and a is not None and b is not None and c is not None:
         product = float(a.scale[0]) * float(b.scale[0]) / float(c.scale[0])
         node.require(product <= MAX_PRODUCT, f"multiplies by {product:.3g}")
-    node.work(elements(source))
+    node.work(value_work(source))
 
 
 def softmax(node: Node) -> None:
@@ -119,7 +119,7 @@ def softmax(node: Node) -> None:
         # the kernel asserts that beta * scale * 2^26 exceeds 1
         node.require(2.0**-15 <= float(q.scale[0]) <= 2.0**15, "has an input of extreme scale")
     node.expect(source.shape, source.dtype)
-    node.work(elements(source))
+    node.work(value_work(source))
 
 
 def select(node: Node) -> None:
@@ -141,7 +141,7 @@ def _select(node: Node, options: tuple[str]) -> None:
     node.dtypes(yes, "FLOAT32", "INT32", "INT64", "BOOL", *QUANTIZED)
     node.dtypes(no, yes.dtype)
     node.expect(broadcast(node, condition, yes, no), yes.dtype)
-    node.work(elements(node.output))
+    node.work(value_work(node.output))
 
 
 def cast(node: Node) -> None:
@@ -161,7 +161,7 @@ def quantize(node: Node) -> None:
     node.dtypes(target, "INT16", *QUANTIZED)
     node.expect(source.shape, target.dtype)
     node.scale_ratio(source, target)
-    node.work(elements(source))
+    node.work(value_work(source))
 
 
 def dequantize(node: Node) -> None:
@@ -177,7 +177,7 @@ def dequantize(node: Node) -> None:
     if source.dtype in packed:
         node.require(source.data is not None or not node.known([0]), "reads packed values")
     node.expect(source.shape, "FLOAT32")
-    node.work(elements(source))
+    node.work(value_work(source))
 
 
 def add_n(node: Node) -> None:
@@ -189,4 +189,4 @@ def add_n(node: Node) -> None:
         other = node.input(slot)
         node.require((other.shape, other.dtype) == (first.shape, first.dtype), "adds unlike inputs")
     node.expect(first.shape, first.dtype)
-    node.work(elements(first) * len(node.inputs))
+    node.work(value_work(first) * len(node.inputs))

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from converters.graph.model import Tensor
-from converters.untrusted.node import MAX_SIZE, Node, Shape, as_scalar, elements
+from converters.untrusted.node import MAX_SIZE, Node, Shape, as_scalar, elements, value_work
 
 _ANY = ("FLOAT32", "FLOAT16", "INT32", "INT64", "INT16", "INT8", "UINT8", "BOOL")
 _MAX_SLICE_RANK = 5  # of PAD, SLICE, STRIDED_SLICE
@@ -16,7 +16,7 @@ def _moved(node: Node, tensor: Tensor, shape: Shape) -> None:
     """The output has this shape and the input's type."""
     node.require(tensor.dtype in _ANY, f"has a tensor of type {tensor.dtype}")
     node.expect(shape, tensor.dtype)
-    node.work(elements(node.output))
+    node.work(value_work(node.output))
 
 
 def reshape(node: Node) -> None:
@@ -359,7 +359,7 @@ def reduction(*dtypes: str) -> Callable[[Node], None]:
             shape = tuple(n for a, n in enumerate(source.shape) if a not in axes)
         node.expect(shape, source.dtype)
         node.scale_ratio(source, node.output)
-        node.work(elements(source))
+        node.work(value_work(source))
 
     return rule
 
@@ -376,7 +376,7 @@ def arg_extreme(options: str) -> Callable[[Node], None]:
         axis = _axis(node, node.integers(1), len(source.shape))
         node.require(node.output.dtype in ("INT32", "INT64"), f"makes {node.output.dtype}")
         node.expect((*source.shape[:axis], *source.shape[axis + 1 :]), node.output.dtype)
-        node.work(elements(source))
+        node.work(value_work(source))
 
     return rule
 

@@ -3,7 +3,7 @@
 from converters.graph import packed_words
 from converters.graph.lce_ops import SAME, BconvOptions, PoolOptions
 from converters.graph.model import Tensor
-from converters.untrusted.node import Node, elements, scratch
+from converters.untrusted.node import Node, scratch, value_work
 from converters.untrusted.windows import output_size
 
 _VALUES = ("FLOAT32", "INT8", "BOOL")
@@ -17,7 +17,7 @@ def quantize(node: Node) -> None:
     node.rank(source, 1, 4)
     node.expect((*source.shape[:-1], packed_words(source.shape[-1])), "INT32")
     _no_options(node)
-    node.work(elements(source))
+    node.work(value_work(source))
 
 
 def dequantize(node: Node) -> None:
@@ -33,7 +33,7 @@ def dequantize(node: Node) -> None:
         f"makes {target.shape} of {source.dtype} {source.shape}",
     )
     _no_options(node)
-    node.work(elements(target))
+    node.work(value_work(target))
 
 
 def bconv(node: Node) -> None:
