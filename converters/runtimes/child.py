@@ -118,7 +118,7 @@ class Child:
         if answer.get("setup"):
             raise UsageError(answer["error"])
         if answer.get("error") == OUT_OF_MEMORY:
-            raise self._no_memory()
+            raise self.no_memory()
         if "error" in answer:
             raise RefusedError(f"{self._name}: {self._reason(answer['error'])}")
         return answer["ok"], results
@@ -135,13 +135,14 @@ class Child:
         if late or code == -signal.SIGXCPU:
             return CheckFailed(f"{self._name}: no answer within {self._timeout:g} s, stopped")
         if any(text in line for line in printed for text in _NO_MEMORY):
-            return self._no_memory()
+            return self.no_memory()
         if code < 0:
             name = signal.Signals(-code).name
             return CheckFailed(f"{self._name}: the model crashed its interpreter ({name}){last}")
         return CheckFailed(f"{self._name}: the interpreter process ended with status {code}{last}")
 
-    def _no_memory(self) -> CheckFailed:
+    def no_memory(self) -> CheckFailed:
+        """The error of a model for which the memory does not suffice."""
         return CheckFailed(f"{self._name}: the model needs more than {self._memory_mib} MiB")
 
     def _reason(self, message: str) -> str:

@@ -14,7 +14,7 @@ from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.interpreters import describe
 from converters.runtimes.modes import AUTO, checked_kernel, choose
 from converters.runtimes.tensors import tensor_details
-from converters.untrusted import DEFAULT_POLICY, Policy, read_untrusted
+from converters.untrusted import DEFAULT_POLICY, Policy, check_graph, read_untrusted
 from irnet_keras.errors import UsageError
 
 # A request is at most this many images, so that a hang is noticed and memory stays small.
@@ -86,6 +86,7 @@ class TFLiteProcess:
         self.threads = threads
         self._policy = policy
         graph = read_untrusted(self.path, policy)
+        self._needs_bytes = check_graph(graph, policy).memory_bytes
         self.sha256 = sha256(graph.data).hexdigest()
         self.size_bytes = len(graph.data)
         self.inputs = tuple(tensor_details(graph, i, self.path) for i in graph.inputs)
@@ -240,6 +241,9 @@ class TFLiteProcess:
             try:
                 loaded, _ = child.request(header)
             except RefusedError as error:
+                if self._needs_bytes > memory_mib << 20:  # LiteRT fails without a word
+                    child.close()
+                    raise child.no_memory() from error
                 refusals.append(f"{mode}: {str(error).removeprefix(f'{self.path}: ')}")
                 child.close()
             except BaseException:
