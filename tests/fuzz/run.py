@@ -4,7 +4,7 @@
 
 Every file is made from the seed files, the run's seed and its number. It must be refused with a
 :class:`UsageError` or read, within ``--limit`` seconds; what is accepted is loaded and run in a
-child. Seconds are of processor time. ``DIR`` keeps the counts, so that the same command goes on where it stopped, and each file
+child. ``DIR`` keeps the counts, so that the same command goes on where it stopped, and each file
 that crashed or hung anything. Exit status 1 if one did.
 """
 
@@ -46,7 +46,6 @@ class Run:
         self.failures: list[str] = []
         self.slowest_check = 0.0
         self.slowest_run = 0.0
-        self.cpu_seconds = 0.0
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
             self._load(folder / "state.json")
@@ -56,19 +55,16 @@ class Run:
         index, self.next = self.next, self.next + 1
         origin, data = self._mutator.make(index)
         self.counts["mutated"] += 1
-        begun = time.process_time()
-        try:
-            graph: Graph | None = read_untrusted(data, POLICY)
-        except UsageError as error:
-            graph = None
-            self.reasons[_kind(str(error))] += 1
-        except Exception as error:  # noqa: BLE001  (that is what is looked for)
-            graph = None
-            self._fail(index, origin, data, f"the check raised {type(error).__name__}: {error}")
-        seconds = time.process_time() - begun
+        begun = time.perf_counter()
+        graph = self._checked(index, origin, data)
+        seconds = time.perf_counter() - begun
+        if seconds > self._limit_s:  # or other work slowed it down: once more, own time alone
+            begun = time.process_time()
+            self._checked(index, origin, data)
+            seconds = time.process_time() - begun
+            if seconds > self._limit_s:
+                self._fail(index, origin, data, f"the check took {seconds:.1f} s")
         self.slowest_check = max(self.slowest_check, seconds)
-        if seconds > self._limit_s:
-            self._fail(index, origin, data, f"the check took {seconds:.1f} s")
         if graph is None:
             self.counts["refused"] += 1
             return
@@ -81,6 +77,15 @@ class Run:
             if outcome not in ("ok", "refused"):
                 self._fail(index, origin, data, f"{engine}: {answer}")
         self.counts["executed"] += 1
+
+    def _checked(self, index: int, origin: str, data: bytes) -> Graph | None:
+        try:
+            return read_untrusted(data, POLICY)
+        except UsageError as error:
+            self.reasons[_kind(str(error))] += 1
+        except Exception as error:  # noqa: BLE001  (that is what is looked for)
+            self._fail(index, origin, data, f"the check raised {type(error).__name__}: {error}")
+        return None
 
     def save(self) -> None:
         """Write the state."""
