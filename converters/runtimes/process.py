@@ -1,5 +1,6 @@
 """A model in a process of its own."""
 
+import math
 import os
 from collections.abc import Sequence
 from hashlib import sha256
@@ -19,8 +20,9 @@ from irnet_keras.errors import UsageError
 
 # A request is at most this many images, so that a hang is noticed and memory stays small.
 IMAGES_PER_REQUEST = 64
-# Python, NumPy and LiteRT take some 700 MiB of address space, ResNet-34 in float32 some 300 more.
-MEMORY_MIB = 4096
+# Python, NumPy and LiteRT take some 700 MiB of address space; the file and its constants, packed
+# for the kernels, come on top.
+RUNTIME_MIB = 3072
 THREAD_MIB = 128  # a stack, and an arena of the C library
 # Of lce_delegate, which would take no more than these whatever it was told.
 MAX_THREADS = 32
@@ -29,9 +31,10 @@ MAX_THREADS = 32
 class TFLiteProcess:
     """One ``.tflite`` file in one interpreter in one child process.
 
-    The file is checked (:mod:`converters.untrusted`) before any native code sees it. A model that crashes or hangs ends the
-    child only, and memory is measured per model. Use as a context manager. Not for several
-    threads at once; several objects may run side by side.
+    The file is checked (:mod:`converters.untrusted`) before any native code sees it. A model that
+    crashes, hangs or takes too much memory ends the child only, and memory is measured per model.
+    Use as a context manager. Not for several threads at once; several objects may run side by
+    side.
 
     Attributes:
         path: the file.
@@ -55,7 +58,7 @@ class TFLiteProcess:
         kernel: str = AUTO_KERNEL,
         seed: int = 0,
         timeout: float = 120.0,
-        memory_mib: int = MEMORY_MIB,
+        memory_mib: int | None = None,
         policy: Policy = DEFAULT_POLICY,
     ) -> None:
         """Check the file, start the child, load the model, run it once.
@@ -72,8 +75,8 @@ class TFLiteProcess:
             kernel: kernel set of the delegate, ``"auto"`` for the best this CPU has.
             seed: of the random input for :meth:`time` and :meth:`memory`.
             timeout: seconds a single request may take before the child is killed.
-            memory_mib: address space the child may take, Python and the runtime included;
-                ``THREAD_MIB`` more for each thread.
+            memory_mib: address space the child may take, Python and the runtime included; by
+                default ``RUNTIME_MIB`` and the policy's. ``THREAD_MIB`` more for each thread.
             policy: what a file may cost and hold.
 
         Raises:
@@ -94,6 +97,8 @@ class TFLiteProcess:
         self._engine, modes = choose(graph, self.path, engine, mode)
         checked_kernel(self._engine, kernel)
         self._kernel = kernel
+        if memory_mib is None:
+            memory_mib = RUNTIME_MIB + math.ceil(policy.memory_mib)
         self._child, self.mode, loaded = self._open(modes, seed, timeout, memory_mib)
         self._memory: int | None = loaded["memory"]
         self.engine = describe(

@@ -92,7 +92,12 @@ class Worker:
         before = reset_peak()
         model = _content(header)
         self._interpreter = make_interpreter(
-            runtime, header["engine"], header["mode"], pad_content(model), header["threads"], header["kernel"]
+            runtime,
+            header["engine"],
+            header["mode"],
+            pad_content(model),
+            header["threads"],
+            header["kernel"],
         )
         self._interpreter.predict(self._input)
         memory = None if before is None else max(0, _status_bytes("VmHWM") - before)

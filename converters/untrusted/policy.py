@@ -29,10 +29,10 @@ class Policy:
         allowed_ops: operators accepted although no rule checks them.
     """
 
-    file_mib: int = 512
-    tensor_mib: int = 256
-    memory_mib: int = 1024
-    ops: int = 5000
+    file_mib: float = 512
+    tensor_mib: float = 256
+    memory_mib: float = 1024
+    ops: float = 5000
     gmacs: float = 40
     allowed_ops: frozenset[str] = field(default_factory=frozenset)
 
@@ -75,7 +75,11 @@ class Spending:
         """Multiply-accumulates of one operator."""
         self.macs += macs
         _at_most(
-            "one run takes", self.macs / 1e9, self.policy.gmacs, "1e9 multiply-accumulates", "gmacs"
+            "one run takes",
+            self.macs / 1e9,
+            self.policy.gmacs,
+            "billion multiply-accumulates",
+            "gmacs",
         )
 
 
@@ -84,7 +88,7 @@ def check_allowed(policy: Policy, op: Op, known: bool) -> None:
     if not known and op.name not in policy.allowed_ops:
         raise RefusedFileError(
             f"refused .tflite file: operator {op.index} is {op.name!r}, which is not on the list "
-            "of accepted operators"
+            "of accepted operators (--allow-op)"
         )
 
 
@@ -93,7 +97,7 @@ def _at_most(what: str, value: float, limit: float, unit: str, option: str) -> N
         shown = f"{value:,.0f}" if value >= limit + 1 else f"{value:,.4f}"
         raise RefusedFileError(
             f"refused .tflite file: {what} {shown} {unit}, accepted are at most {limit:g} "
-            f"(--max-{option})"
+            f"(--file-limit {option})"
         )
 
 

@@ -25,7 +25,9 @@ def num_bytes(values: int, bits: int) -> int:
     return -(-values * bits // 8)
 
 
-def check_tensors(graph: Graph, subgraph: Any, buffers: Any, spending: Spending) -> dict[int, list[bool]]:
+def check_tensors(
+    graph: Graph, subgraph: Any, buffers: Any, spending: Spending
+) -> dict[int, list[bool]]:
     """Check all tensors and charge their memory.
 
     Args:
@@ -102,9 +104,7 @@ def _quantization(tensor: Tensor, table: Any) -> None:
     count = len(q.scale)
     if not table.ZeroPointLength():
         raise _refused(tensor, "has scales without zero points")
-    if count != 1 and (
-        not 0 <= q.axis < len(tensor.shape) or tensor.shape[q.axis] != count
-    ):
+    if count != 1 and (not 0 <= q.axis < len(tensor.shape) or tensor.shape[q.axis] != count):
         raise _refused(tensor, f"has {count} scales on axis {q.axis} of shape {tensor.shape}")
     scales = [float(s) for s in q.scale]
     if not all(isfinite(s) and MIN_SCALE <= s <= MAX_SCALE for s in scales):

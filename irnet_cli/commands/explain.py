@@ -8,6 +8,7 @@ import typer
 
 from irnet_cli.model_argument import UntrainedOption, load_model
 from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption
 from irnet_keras.errors import UsageError
 
@@ -43,6 +44,8 @@ def explain(
         str, typer.Option(help="What it shows: kind, macs, time, weights or activations.")
     ] = "kind",
     untrained: UntrainedOption = False,
+    file_limit: FileLimitOption = None,
+    allow_op: AllowOpOption = None,
     json_file: JsonOption = None,
 ) -> None:
     """What each operator of a file is, costs, and why it is not 1-bit."""
@@ -56,6 +59,7 @@ def explain(
     if runs < MIN_RUNS:
         raise UsageError(f"--runs must be at least {MIN_RUNS}, got {runs}")
     check_threads(threads)
+    chosen = policy(file_limit, allow_op)
     check_files(
         [("--json", json_file), ("--node-data", node_data)], [("FILE_OR_MODEL", file_or_model)]
     )
@@ -66,7 +70,14 @@ def explain(
             path = Path(folder) / "explained.tflite"  # the bytes that were checked and explained
             path.write_bytes(graph.data)
             result = measure(
-                result, path, graph, runs=runs, threads=threads, kernel=kernel, log=log
+                result,
+                path,
+                graph,
+                runs=runs,
+                threads=threads,
+                kernel=kernel,
+                policy=chosen,
+                log=log,
             )
     if node_data is not None:
         write_json(node_data, overlay_of(result, overlay))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from irnet_cli.output import JsonOption, check_files, write_json
+from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_keras.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -16,36 +17,14 @@ MIB = 1 << 20
 
 def verify_file(
     files: Annotated[list[Path], typer.Argument(help=".tflite files.")],
-    max_file_mib: Annotated[int, typer.Option(min=1, help="Largest file.")] = 512,
-    max_tensor_mib: Annotated[
-        int, typer.Option(min=1, help="Largest tensor, or scratch memory of one operator.")
-    ] = 256,
-    max_memory_mib: Annotated[
-        int, typer.Option(min=1, help="All tensors that are not constants, and scratch memory.")
-    ] = 1024,
-    max_ops: Annotated[int, typer.Option(min=1, help="Operators.")] = 5000,
-    max_gmacs: Annotated[
-        float, typer.Option(min=0, help="Multiply-accumulates of one run, in 1e9.")
-    ] = 40,
-    allow_op: Annotated[
-        list[str] | None,
-        typer.Option(help="Accept this operator, too, without a rule of its own; repeatable."),
-    ] = None,
+    file_limit: FileLimitOption = None,
+    allow_op: AllowOpOption = None,
     json_file: JsonOption = None,
 ) -> None:
     """Check .tflite files as before every run, without running them."""
-    from converters.untrusted import Policy
-
     check_files([("--json", json_file)], [("FILES", file) for file in files])
-    policy = Policy(
-        file_mib=max_file_mib,
-        tensor_mib=max_tensor_mib,
-        memory_mib=max_memory_mib,
-        ops=max_ops,
-        gmacs=max_gmacs,
-        allowed_ops=frozenset(allow_op or ()),
-    )
-    results = [_result(file, policy) for file in files]
+    chosen = policy(file_limit, allow_op)
+    results = [_result(file, chosen) for file in files]
     if not write_json(json_file, results):
         for result in results:
             print(_line(result))
@@ -81,5 +60,5 @@ def _line(result: dict[str, Any]) -> str:
     return (
         f"{result['file']}: accepted, {result['operators']} operators, {result['bytes']} bytes, "
         f"at most {result['memory_bytes'] / MIB:.1f} MiB of tensors, "
-        f"{result['macs'] / 1e9:.3f}e9 multiply-accumulates"
+        f"{result['macs'] / 1e6:,.1f} million multiply-accumulates"
     )

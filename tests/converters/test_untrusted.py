@@ -241,11 +241,11 @@ def test_a_custom_operator_cannot_take_a_builtins_name() -> None:
 @pytest.mark.parametrize(
     ("policy", "message"),
     [
-        (Policy(file_mib=0), r"the file has 0\.00.* MiB, accepted are at most 0 \(--max-file-mib"),
-        (Policy(ops=3), r"the file has 8 operators, accepted are at most 3 \(--max-ops\)"),
-        (Policy(tensor_mib=0), r"tensor 0 takes 0\.000. MiB.*\(--max-tensor-mib\)"),
-        (Policy(memory_mib=0), r"its tensors take 0\.000. MiB.*\(--max-memory-mib\)"),
-        (Policy(gmacs=1e-6), r"one run takes 0\.0000 1e9 multiply-acc.*\(--max-gmacs\)"),
+        (Policy(file_mib=0), r"has 0\.00.* MiB, accepted are at most 0 \(--file-limit file-mib"),
+        (Policy(ops=3), r"the file has 8 operators, accepted are at most 3 \(--file-limit ops\)"),
+        (Policy(tensor_mib=0), r"tensor 0 takes 0\.000. MiB.*\(--file-limit tensor-mib\)"),
+        (Policy(memory_mib=0), r"its tensors take 0\.000. MiB.*\(--file-limit memory-mib\)"),
+        (Policy(gmacs=1e-6), r"one run takes 0\.0000 billion multiply-acc.*\(--file-limit gmacs\)"),
     ],
     ids=["file", "ops", "tensor", "memory", "macs"],
 )

@@ -66,7 +66,7 @@ def _table(found: Fields, position: int, layout: str | None) -> None:
     vtable = position - struct.unpack_from("<i", data, position)[0]
     size = struct.unpack_from("<H", data, vtable)[0]
     slots = struct.unpack_from(f"<{size // 2 - 2}H", data, vtable + 4)
-    kinds = LAYOUTS[layout] if layout in LAYOUTS else ()
+    kinds = LAYOUTS.get(layout or "", ())
     for slot, offset in enumerate(slots):
         if not offset:
             continue

@@ -193,8 +193,9 @@ def seeds() -> Iterator[tuple[str, bytes]]:
         yield f"{name}-int8", converted(network(FLOATS[name]), "int8")
     wide = network(mobile, 5, 64)  # only tensors of 1,024 values are quantized
     yield "mobile-float16", converted(network(mobile), "float16")
-    yield "dense-weights", converted(
-        network(lambda x: Keras.Dense(18)(Keras.Flatten()(x)), 4, 4), "weights"
+    yield (
+        "dense-weights",
+        converted(network(lambda x: Keras.Dense(18)(Keras.Flatten()(x)), 4, 4), "weights"),
     )
     yield "mobile-weights", converted(wide, "weights")
     yield "bconv-zero", larq_compute_engine.convert_keras_model(binary("same", 0.0))

@@ -34,9 +34,7 @@ def reshape(node: Node) -> None:
     node.require(unknown <= 1 and all(n >= 1 or n == -1 for n in new), f"has the shape {new}")
     rest = prod(n for n in new if n != -1)
     count = elements(source)
-    node.require(
-        count % rest == 0 if unknown else count == rest, f"makes {new} of {source.shape}"
-    )
+    node.require(count % rest == 0 if unknown else count == rest, f"makes {new} of {source.shape}")
     _moved(node, source, tuple(count // rest if n == -1 else n for n in new))
 
 
@@ -214,9 +212,7 @@ def shape_of(node: Node) -> None:
     node.require(node.output.dtype in ("INT32", "INT64"), f"makes {node.output.dtype}")
     node.require(source.shape, "has a scalar")
     node.expect((len(source.shape),), node.output.dtype)
-    node.set_value(
-        np.array(source.shape, np.int32 if node.output.dtype == "INT32" else np.int64)
-    )
+    node.set_value(np.array(source.shape, np.int32 if node.output.dtype == "INT32" else np.int64))
 
 
 def slice_(node: Node) -> None:
@@ -232,7 +228,7 @@ def slice_(node: Node) -> None:
     )
     node.require(
         all(
-            0 <= b < n and 1 <= s and b + s <= n
+            0 <= b < n and s >= 1 and b + s <= n
             for n, b, s in zip(source.shape, begin, shape, strict=True)
         ),
         f"takes {size} from {begin} of {source.shape}",
