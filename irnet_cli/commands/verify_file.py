@@ -27,7 +27,8 @@ def verify_file(
     results = [_result(file, chosen) for file in files]
     if not write_json(json_file, results):
         for result in results:
-            print(_line(result))
+            if result["well_formed"]:
+                print(_line(result))
     bad = [result for result in results if not result["accepted"]]
     if bad:
         more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
