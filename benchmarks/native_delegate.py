@@ -55,9 +55,11 @@ def litert(path: Path, threads: int = 1, **options: Any) -> tuple[Callable[[], A
     import lce_delegate
     from ai_edge_litert.interpreter import Interpreter
 
+    from converters.untrusted import read_untrusted
+
     delegate = lce_delegate.load(**options) if options else None
     interpreter = Interpreter(
-        str(path),
+        model_content=read_untrusted(path).data,
         num_threads=threads,
         experimental_delegates=[delegate] if delegate is not None else None,
     )
@@ -70,16 +72,17 @@ def litert(path: Path, threads: int = 1, **options: Any) -> tuple[Callable[[], A
 
 def lce(path: Path, mode: str) -> Callable[[], Any]:
     """The same for LCE's own interpreter."""
-    from converters.graph import read_graph
     from converters.runtimes.interpreters import import_runtime
+    from converters.runtimes.worker import pad_content
+    from converters.untrusted import read_untrusted
 
-    graph = read_graph(path)
+    graph = read_untrusted(path)
     shape = graph.tensors[graph.inputs[0]].shape
     values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
     runtime = import_runtime("lce")
     plain = mode == "reference"
     interpreter = runtime.LiteInterpreter(
-        path.read_bytes(), 1, plain, mode == "indirect", not plain
+        pad_content(graph.data), 1, plain, mode == "indirect", not plain
     )
     return lambda: interpreter.predict([values])
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from converters.runtimes import TFLiteProcess, check_threads, engine_for
+from converters.untrusted import DEFAULT_POLICY, Policy
 from edge_bench import host
 from edge_bench.schema import MIN_SAMPLES, BenchResult, Build, Context, Ratio
 from edge_bench.statistics import median_ratio_interval, summarize
@@ -37,6 +38,7 @@ def bench(
     warmup_runs: int = 10,
     rounds: int = 10,
     seed: int = 0,
+    policy: Policy = DEFAULT_POLICY,
     log: Callable[[str], None] = lambda line: None,
 ) -> BenchResult:
     """Time files against each other; the first is the reference of the ratios.
@@ -56,6 +58,7 @@ def bench(
             build, since another process has used the caches.
         rounds: at most ``num_runs`` are used.
         seed: of inputs, order and bootstrap.
+        policy: what a file may cost and hold.
         log: receives progress lines.
 
     Raises:
@@ -85,6 +88,7 @@ def bench(
                     engine=engine,
                     kernel=kernel if engine == "delegate" else "auto",
                     seed=seed,
+                    policy=policy,
                 )
             )
             log(f"{name}: {process.engine}")

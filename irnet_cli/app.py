@@ -17,7 +17,8 @@ from irnet_cli.commands.models import models
 from irnet_cli.commands.quickstart import quickstart
 from irnet_cli.commands.report import report
 from irnet_cli.commands.train import train
-from irnet_cli.commands.verify import verify, verify_file
+from irnet_cli.commands.verify import verify
+from irnet_cli.commands.verify_file import verify_file
 from irnet_keras.errors import IrnetError
 
 INTERRUPTED = 130

@@ -12,6 +12,7 @@ from converters.graph import Graph, Op, with_operators
 from converters.runtimes import TFLiteProcess
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.modes import AUTO
+from converters.untrusted import DEFAULT_POLICY, Policy
 from irnet_keras.errors import UsageError
 
 MIN_RUNS = 5
@@ -26,6 +27,7 @@ def measure(
     runs: int = 50,
     threads: int = 1,
     kernel: str = AUTO_KERNEL,
+    policy: Policy = DEFAULT_POLICY,
     log: Callable[[str], None] = lambda line: None,
 ) -> Explanation:
     """The explanation with ``measured_ms`` and what belongs to it.
@@ -37,6 +39,7 @@ def measure(
         runs: samples of each operator and of the whole file, at least ``MIN_RUNS``.
         threads: of the interpreter.
         kernel: kernel set of the delegate.
+        policy: what the file may cost and hold.
         log: progress.
 
     Raises:
@@ -47,7 +50,7 @@ def measure(
         raise UsageError(f"runs must be at least {MIN_RUNS}, got {runs}")
     wiring = Wiring(graph)
     times: dict[int, dict[str, Any]] = {}
-    with TFLiteProcess(path, threads=threads, engine=AUTO, kernel=kernel) as process:
+    with TFLiteProcess(path, threads=threads, engine=AUTO, kernel=kernel, policy=policy) as process:
         run_ms = 1e3 * float(np.median(process.time(runs, _WARMUP)))
         for row in process.profile(runs, _WARMUP):
             times[row["node"]] = {"measured_ms": 1e3 * row["seconds"], "measured_how": "in place"}

@@ -20,7 +20,10 @@ SAME, VALID = 0, 1  # schema.fbs, enum Padding
 ACTIVATIONS = ("NONE", "RELU", "RELU_N1_TO_1", "RELU6")
 
 # What Python's flexbuffers raises on bytes that are not a flexbuffer.
-_FLEXBUFFER_ERRORS = (ValueError, TypeError, IndexError, KeyError, OverflowError, struct.error)
+_FLEXBUFFER_ERRORS = (
+    ValueError, TypeError, IndexError, KeyError, OverflowError, AssertionError, AttributeError,
+    RecursionError, MemoryError, struct.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -107,13 +110,18 @@ class PoolOptions:
 
 
 def _integers(blob: bytes, names: list[str], op: str) -> dict[str, int]:
+    # Not Loads(): it would follow whatever is nested, a few bytes for an endless time.
     try:
-        values = flexbuffers.Loads(blob)
+        root = flexbuffers.GetRoot(blob)
+        found = {name: root.AsMap[name] for name in names} if root.IsMap else {}
+        values = {name: value.AsInt for name, value in found.items() if value.IsInt}
+    except KeyError:
+        values = {}
     except _FLEXBUFFER_ERRORS as error:
         raise UsageError(f"damaged .tflite file: {op} options are unreadable") from error
-    if not isinstance(values, dict) or not all(type(values.get(name)) is int for name in names):
+    if len(values) != len(names):
         raise UsageError(f"damaged .tflite file: {op} options need the integers {', '.join(names)}")
-    return {name: values[name] for name in names}
+    return values
 
 
 def _flexbuffer(values: dict[str, int]) -> bytes:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.modes import AUTO, engine_for
 from converters.runtimes.process import TFLiteProcess
+from converters.untrusted import DEFAULT_POLICY, Policy
 from irnet_keras.errors import UsageError
 
 # Fewer images than this are not worth starting another process for.
@@ -44,6 +45,7 @@ def tflite_accuracy(
     runtime: str = AUTO,
     kernel: str = AUTO_KERNEL,
     processes: int | None = None,
+    policy: Policy = DEFAULT_POLICY,
 ) -> Score:
     """Score a file, one image at a time, in several processes side by side.
 
@@ -55,6 +57,7 @@ def tflite_accuracy(
         runtime: of files with Larq operators: ``"auto"``, ``"delegate"`` or ``"lce"``.
         kernel: kernel set of the delegate.
         processes: default: one per usable core.
+        policy: what the file may cost and hold.
 
     Raises:
         UsageError: the file does not take these images or is no classifier, or a bad runtime
@@ -71,7 +74,7 @@ def tflite_accuracy(
     stopped = threading.Event()
 
     def score(part: NDArray[np.int64]) -> tuple[int, str]:
-        with TFLiteProcess(Path(path), engine=engine, kernel=kernel) as process:
+        with TFLiteProcess(Path(path), engine=engine, kernel=kernel, policy=policy) as process:
             running.append(process)
             if stopped.is_set():
                 raise UsageError(f"{path}: stopped")

@@ -1,6 +1,7 @@
 """A child process that answers framed messages, and what to say when it does not."""
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from converters.runtimes.framing import ProtocolError, read_message, write_message
 from irnet_keras.errors import CheckFailed, UsageError
 
+OUT_OF_MEMORY = "out of memory"  # the child's whole answer to a MemoryError
+# What is printed by C++ (twice), glibc's loader, Python and TFLite when memory is refused.
+_NO_MEMORY = ("bad_alloc", "length_error", "cannot allocate memory", "MemoryError")
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -34,15 +38,19 @@ class Child:
         pid: process id.
     """
 
-    def __init__(self, name: str, timeout: float) -> None:
+    def __init__(self, name: str, timeout: float, *, memory_mib: int, threads: int = 1) -> None:
         """Start the process.
 
         Args:
             name: of the model, for error messages.
             timeout: seconds a request may take before the child is killed.
+            memory_mib: address space it may take.
+            threads: that it will run; each may take ``timeout`` seconds of processor time.
         """
         self._name = name
         self._timeout = timeout
+        self._memory_mib = memory_mib
+        cpu_seconds = math.ceil(timeout * threads)
         paths = [str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = {
             **os.environ,
@@ -52,7 +60,13 @@ class Child:
         }
         self._stderr: BinaryIO = tempfile.TemporaryFile()  # noqa: SIM115  (close() does)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "converters.runtimes.worker"],
+            [
+                sys.executable,
+                "-m",
+                "converters.runtimes.worker",
+                str(memory_mib << 20),
+                str(cpu_seconds),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
@@ -107,6 +121,8 @@ class Child:
             watchdog.cancel()
         if answer.get("setup"):
             raise MissingRuntimeError(answer["error"])
+        if answer.get("error") == OUT_OF_MEMORY:
+            raise self.no_memory()
         if "error" in answer:
             raise RefusedError(f"{self._name}: {self._reason(answer['error'])}")
         return answer["ok"], results
@@ -120,12 +136,18 @@ class Child:
         printed = self.printed()
         last = f": {printed[-1]}" if printed else ""
         self.close()
-        if late:
+        if late or code == -signal.SIGXCPU:
             return CheckFailed(f"{self._name}: no answer within {self._timeout:g} s, stopped")
+        if any(text in line for line in printed for text in _NO_MEMORY):
+            return self.no_memory()
         if code < 0:
             name = signal.Signals(-code).name
             return CheckFailed(f"{self._name}: the model crashed its interpreter ({name}){last}")
         return CheckFailed(f"{self._name}: the interpreter process ended with status {code}{last}")
+
+    def no_memory(self) -> CheckFailed:
+        """The error of a model for which the memory does not suffice."""
+        return CheckFailed(f"{self._name}: the model needs more than {self._memory_mib} MiB")
 
     def _reason(self, message: str) -> str:
         """The runtime's first printed error, which says more than its exception, if any."""

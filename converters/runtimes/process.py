@@ -1,5 +1,6 @@
 """A model in a process of its own."""
 
+import math
 import os
 from collections.abc import Sequence
 from hashlib import sha256
@@ -9,16 +10,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import read_graph
 from converters.runtimes.child import Child, RefusedError
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.interpreters import describe
 from converters.runtimes.modes import AUTO, checked_kernel, choose
 from converters.runtimes.tensors import tensor_details
+from converters.untrusted import DEFAULT_POLICY, Policy, check_graph, read_untrusted
 from irnet_keras.errors import UsageError
 
 # A request is at most this many images, so that a hang is noticed and memory stays small.
 IMAGES_PER_REQUEST = 64
+# Python, NumPy and LiteRT take some 700 MiB of address space; the file and its constants, packed
+# for the kernels, come on top.
+RUNTIME_MIB = 3072
+THREAD_MIB = 128  # a stack, and an arena of the C library
 # Of lce_delegate, which would take no more than these whatever it was told.
 MAX_THREADS = 32
 
@@ -26,9 +31,10 @@ MAX_THREADS = 32
 class TFLiteProcess:
     """One ``.tflite`` file in one interpreter in one child process.
 
-    The file is verified before any native code sees it. A model that crashes or hangs ends the
-    child only, and memory is measured per model. Use as a context manager. Not for several
-    threads at once; several objects may run side by side.
+    The file is checked (:mod:`converters.untrusted`) before any native code sees it. A model that
+    crashes, hangs or takes too much memory ends the child only, and memory is measured per model.
+    Use as a context manager. Not for several threads at once; several objects may run side by
+    side.
 
     Attributes:
         path: the file.
@@ -53,6 +59,8 @@ class TFLiteProcess:
         seed: int = 0,
         timeout: float = 120.0,
         even_wrong: bool = False,
+        memory_mib: int | None = None,
+        policy: Policy = DEFAULT_POLICY,
     ) -> None:
         """Check the file, start the child, load the model, run it once.
 
@@ -69,16 +77,21 @@ class TFLiteProcess:
             seed: of the random input for :meth:`time` and :meth:`memory`.
             timeout: seconds a single request may take before the child is killed.
             even_wrong: accept a mode that is known to be wrong for the file.
+            memory_mib: address space the child may take, Python and the runtime included; by
+                default ``RUNTIME_MIB`` and the policy's. ``THREAD_MIB`` more for each thread.
+            policy: what a file may cost and hold.
 
         Raises:
-            UsageError: missing or malformed file, bad argument, the runtime refuses the file,
-                or the delegate is not installed.
-            CheckFailed: the child crashed or hung.
+            UsageError: missing or malformed file, one that the check of untrusted files or the
+                runtime refuses, bad argument, or the delegate is not installed.
+            CheckFailed: the child crashed, hung or needs more memory.
         """
         self.path = Path(path)
         check_threads(threads)
         self.threads = threads
-        graph = read_graph(self.path)
+        self._policy = policy
+        graph = read_untrusted(self.path, policy)
+        self._needs_bytes = check_graph(graph, policy).memory_bytes
         self.sha256 = sha256(graph.data).hexdigest()
         self.size_bytes = len(graph.data)
         self.inputs = tuple(tensor_details(graph, i, self.path) for i in graph.inputs)
@@ -86,7 +99,9 @@ class TFLiteProcess:
         self._engine, modes = choose(graph, self.path, engine, mode, even_wrong=even_wrong)
         checked_kernel(self._engine, kernel)
         self._kernel = kernel
-        self._child, self.mode, loaded = self._open(modes, seed, timeout)
+        if memory_mib is None:
+            memory_mib = RUNTIME_MIB + math.ceil(policy.memory_mib)
+        self._child, self.mode, loaded = self._open(modes, seed, timeout, memory_mib)
         self._memory: int | None = loaded["memory"]
         self.engine = describe(
             self._engine,
@@ -188,9 +203,10 @@ class TFLiteProcess:
             warmup: runs before them.
 
         Raises:
-            UsageError: LiteRT refuses it.
+            UsageError: the check of untrusted files or LiteRT refuses it.
             CheckFailed: it crashed or hung.
         """
+        read_untrusted(data, self._policy)
         header = {"do": "time_file", "count": count, "warmup": warmup}
         seconds, _ = self._child.request(header, [np.frombuffer(data, np.uint8)])
         return float(seconds)
@@ -207,12 +223,17 @@ class TFLiteProcess:
         return self._memory
 
     def _open(
-        self, modes: Sequence[str], seed: int, timeout: float
+        self, modes: Sequence[str], seed: int, timeout: float, memory_mib: int
     ) -> tuple[Child, str, dict[str, Any]]:
         """A child with the model loaded in the first mode that is accepted, and its answer."""
         refusals = []
         for mode in modes:
-            child = Child(str(self.path), timeout)
+            child = Child(
+                str(self.path),
+                timeout,
+                memory_mib=memory_mib + THREAD_MIB * self.threads,
+                threads=self.threads,
+            )
             header = {
                 "do": "load",
                 "path": str(self.path.resolve()),
@@ -227,6 +248,9 @@ class TFLiteProcess:
             try:
                 loaded, _ = child.request(header)
             except RefusedError as error:
+                if self._needs_bytes > memory_mib << 20:  # LiteRT fails without a word
+                    child.close()
+                    raise child.no_memory() from error
                 refusals.append(f"{mode}: {str(error).removeprefix(f'{self.path}: ')}")
                 child.close()
             except BaseException:

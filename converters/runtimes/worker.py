@@ -1,4 +1,9 @@
-"""The child process: ``python -m converters.runtimes.worker``, driven over stdin and stdout.
+"""The child process, driven over stdin and stdout.
+
+    python -m converters.runtimes.worker MEMORY_BYTES CPU_SECONDS
+
+No more address space is given than ``MEMORY_BYTES``, and no message may take more processor time
+than ``CPU_SECONDS``: the parent, which has the wall clock, may be gone.
 
 Commands (header key ``"do"``): ``load``, ``run``, ``time``, ``profile``,
 ``time_file``. The answer is
@@ -20,6 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from converters.runtimes.child import OUT_OF_MEMORY
 from converters.runtimes.delegate import DELEGATE, SetupError
 from converters.runtimes.framing import read_message, write_message
 from converters.runtimes.interpreters import (
@@ -30,9 +36,7 @@ from converters.runtimes.interpreters import (
 )
 from converters.runtimes.profiling import Plan, profile_delegate, time_file
 
-# Far above what a network for a small board needs (the float32 ResNet-34 takes some 200 MB),
-# low enough that a hostile tensor size cannot take the machine down.
-MAX_ADDRESS_SPACE = 16 << 30
+OVERREAD_BYTES = 16  # LCE_EXTRA_BYTES in larq_compute_engine/core/types.h
 
 _STATUS = Path("/proc/self/status")
 _CLEAR_REFS = Path("/proc/self/clear_refs")
@@ -88,7 +92,12 @@ class Worker:
         before = reset_peak()
         model = _content(header)
         self._interpreter = make_interpreter(
-            runtime, header["engine"], header["mode"], model, header["threads"], header["kernel"]
+            runtime,
+            header["engine"],
+            header["mode"],
+            pad_content(model),
+            header["threads"],
+            header["kernel"],
         )
         self._interpreter.predict(self._input)
         memory = None if before is None else max(0, _status_bytes("VmHWM") - before)
@@ -165,6 +174,21 @@ def _content(header: dict[str, Any]) -> bytes:
     return model
 
 
+def pad_content(model: bytes) -> bytes:
+    """A file's content with zeros behind it.
+
+    LCE's kernels read up to ``OVERREAD_BYTES`` behind a constant, and a constant may be last.
+    """
+    return model + bytes(OVERREAD_BYTES)
+
+
+def _limit(kind: int, value: int) -> None:
+    """Set a soft limit, as far as the hard one allows."""
+    _, hard = resource.getrlimit(kind)
+    soft = value if hard == resource.RLIM_INFINITY else min(hard, value)
+    resource.setrlimit(kind, (soft, hard))
+
+
 def main() -> None:
     """Answer messages until the parent closes the pipe."""
     # Native code prints where it likes; the protocol gets a descriptor of its own.
@@ -172,17 +196,20 @@ def main() -> None:
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = MAX_ADDRESS_SPACE if hard == resource.RLIM_INFINITY else min(hard, MAX_ADDRESS_SPACE)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+    memory_bytes, cpu_seconds = (int(argument) for argument in sys.argv[1:3])
+    _limit(resource.RLIMIT_AS, memory_bytes)
     worker = Worker()
     while True:
         try:
             header, arrays = read_message(requests)
         except EOFError:
             return
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds)
         try:
             ok, results = worker.answer(header, arrays)
+        except MemoryError:
+            write_message(replies, {"error": OUT_OF_MEMORY, "setup": False})
         except Exception as error:  # noqa: BLE001  (reported to the parent, which decides)
             lines = str(error).strip().splitlines() or [type(error).__name__]
             setup = isinstance(error, SetupError)

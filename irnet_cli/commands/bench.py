@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimesOption
 
 if TYPE_CHECKING:
@@ -22,10 +23,13 @@ def bench(
         int, typer.Option(help="Runs before the first sample, at least 0.")
     ] = 10,
     seed: Annotated[int, typer.Option(min=0, help="Of inputs, order and bootstrap.")] = 0,
+    file_limit: FileLimitOption = None,
+    allow_op: AllowOpOption = None,
     json_file: JsonOption = None,
 ) -> None:
     """Time .tflite files against each other on this machine."""
     check_files([("--json", json_file)], [("FILES", file) for file in files])
+    chosen = policy(file_limit, allow_op)
     from edge_bench.local import bench as run
     from edge_bench.local import check_numbers, every_runtime
 
@@ -40,6 +44,7 @@ def bench(
         num_runs=num_runs,
         warmup_runs=warmup_runs,
         seed=seed,
+        policy=chosen,
         log=log,
     )
     if not write_json(json_file, result.model_dump(mode="json")):

@@ -15,10 +15,12 @@ from irnet_cli.model_argument import (
     refuse_model_options,
 )
 from irnet_cli.output import JsonOption, check_files, import_tensorflow, log, write_json
+from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import UsageError
 
 if TYPE_CHECKING:
+    from converters.untrusted import Policy
     from irnet_keras.data.cifar10 import LabelledImages
     from irnet_keras.models.resolve import ResolvedModel
 
@@ -41,6 +43,8 @@ def eval_(
     untrained: UntrainedOption = False,
     network: NetworkOption = None,
     trust: TrustOption = False,
+    file_limit: FileLimitOption = None,
+    allow_op: AllowOpOption = None,
     json_file: JsonOption = None,
 ) -> None:
     """Top-1 accuracy of a Keras model or a .tflite file."""
@@ -51,10 +55,13 @@ def eval_(
     check_files([("--json", json_file)], [("MODEL", model)])
     if _is_tflite(model):
         refuse_model_options(model, untrained=untrained, network=network, trust=trust)
-        result = _score_tflite(model, data, data_dir, split, limit, runtime, kernel)
+        chosen = policy(file_limit, allow_op)
+        result = _score_tflite(model, data, data_dir, split, limit, runtime, kernel, chosen)
     else:
         if (runtime, kernel) != ("auto", "auto"):
             raise UsageError(f"--runtime and --kernel go with a .tflite file, got {model!r}")
+        if file_limit or allow_op:
+            raise UsageError(f"--file-limit and --allow-op go with a .tflite file, got {model!r}")
         load = partial(load_model, model, untrained=untrained, network=network, trust=trust)
         result = _score_keras(model, load, data, data_dir, split, limit)
     if not write_json(json_file, result):
@@ -94,6 +101,7 @@ def _score_tflite(
     limit: int | None,
     runtime: str,
     kernel: str,
+    chosen: "Policy",
 ) -> dict[str, Any]:
     from converters.runtimes import engine_for, tflite_accuracy
     from irnet_keras.data.preprocessing import preprocess
@@ -102,7 +110,13 @@ def _score_tflite(
     images = _images(data, data_dir, split, limit)
     log(f"scoring {model} on {len(images)} images")
     score = tflite_accuracy(
-        model, images.images, images.labels, preprocess, runtime=runtime, kernel=kernel
+        model,
+        images.images,
+        images.labels,
+        preprocess,
+        runtime=runtime,
+        kernel=kernel,
+        policy=chosen,
     )
     return _result(score.accuracy, score.num_examples, model, score.engine)
 

@@ -14,6 +14,7 @@ from irnet_cli.model_argument import (
     refuse_model_options,
 )
 from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption
 from irnet_keras.errors import UsageError
 
@@ -52,6 +53,8 @@ def explain(
     untrained: UntrainedOption = False,
     network: NetworkOption = None,
     trust: TrustOption = False,
+    file_limit: FileLimitOption = None,
+    allow_op: AllowOpOption = None,
     json_file: JsonOption = None,
 ) -> None:
     """What each operator of a file is, costs, and why it is not 1-bit."""
@@ -66,6 +69,7 @@ def explain(
     if runs < MIN_RUNS:
         raise UsageError(f"--runs must be at least {MIN_RUNS}, got {runs}")
     check_threads(threads)
+    chosen = policy(file_limit, allow_op)
     check_files(
         [("--json", json_file), ("--node-data", node_data)], [("FILE_OR_MODEL", file_or_model)]
     )
@@ -82,7 +86,14 @@ def explain(
             path = Path(folder) / "explained.tflite"  # the bytes that were checked and explained
             path.write_bytes(graph.data)
             result = measure(
-                result, path, graph, runs=runs, threads=threads, kernel=kernel, log=log
+                result,
+                path,
+                graph,
+                runs=runs,
+                threads=threads,
+                kernel=kernel,
+                policy=chosen,
+                log=log,
             )
     if node_data is not None:
         write_json(node_data, overlay_of(result, overlay))

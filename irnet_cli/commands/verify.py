@@ -1,4 +1,4 @@
-"""``irnet verify`` and ``irnet verify-file``."""
+"""``irnet verify``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -85,17 +85,6 @@ def verify(
         _print(report)
     if not report.passed:
         raise CheckFailed(f"{file} does not match {resolved.name}: {report.reasons[0]}")
-
-
-def verify_file(
-    files: Annotated[list[Path], typer.Argument(help=".tflite files.")],
-) -> None:
-    """Check that files are well-formed .tflite, without running them."""
-    from converters.graph import read_graph
-
-    for file in files:
-        graph = read_graph(file)
-        print(f"{file}: well-formed, {len(graph.ops)} operators, {len(graph.data)} bytes")
 
 
 def _images(data: str, data_dir: Path | None, count: int | None) -> "LabelledImages":

@@ -80,7 +80,7 @@ def test_convert_then_verify(irnet: Irnet, tmp_path: Path) -> None:
 
     checked = irnet("verify-file", file)
     assert checked.status == 0
-    assert "well-formed, 61 operators" in checked.out
+    assert "accepted, 61 operators" in checked.out
 
     cut = tmp_path / "cut.tflite"
     cut.write_bytes(file.read_bytes()[:30_000])

@@ -1,0 +1,1 @@
+"""What each accepted operator must look like, by kind of operator."""
