@@ -62,6 +62,7 @@ def _weights_file(path: Path, spec: str) -> ResolvedModel:
         config = json.loads(metadata["config"])
         model = models.build_model(
             config["network"],
+            dataset=config.get("dataset", "cifar10"),
             precision=config["precision"],
             structure=config["structure"],
             pad_values=config["pad_values"],
