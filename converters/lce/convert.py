@@ -68,7 +68,7 @@ def convert(
     findings = preflight(model, target, convs)
     _report(findings, log, strict=strict)
     if not convs:
-        log("no layer has binary weights and binary inputs: all weights stay float")
+        log("no layer has binary weights and binary inputs: all layers compute in float")
     graph, passes = run_passes(read_graph(_run_converter(model, log)), target, off)
     for report in passes:
         if report.rewrites or report.refusals:

@@ -94,7 +94,14 @@ def file_kind(graph: Graph) -> Kind:
     """What a file is, by its operators and constants."""
     if graph.ops_named(BCONV) or graph.ops_named(QUANTIZE):
         return "lce"
-    constants = {t.dtype for t in graph.tensors if t.data is not None and len(t.shape) == 4}
+    # (DEQUANTIZE gives binary weights back exactly, see converters.passes.shrink_weights)
+    unpacked = {i for op in graph.ops_named("DEQUANTIZE") for i in op.inputs}
+    unpacked = {i for i in unpacked if graph.tensors[i].dtype == "INT8"}
+    constants = {
+        t.dtype
+        for t in graph.tensors
+        if t.data is not None and len(t.shape) == 4 and t.index not in unpacked
+    }
     if "INT8" in constants:
         return "int8"
     return "float16" if "FLOAT16" in constants else "float32"

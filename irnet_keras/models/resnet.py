@@ -95,7 +95,9 @@ def build(
     parts = Parts(config.precision, config.pad_values, config.t, weight_decay)
 
     def conv(x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
-        return parts.batch_norm(parts.conv(x, filters, strides, prefix), prefix, residual_gamma)
+        variance = parts.conv_variance(x)
+        x = parts.conv(x, filters, strides, prefix)
+        return parts.batch_norm(x, prefix, residual_gamma, variance)
 
     def add(x: tf.Tensor, shortcut: tf.Tensor, prefix: str) -> tf.Tensor:
         return tf.keras.layers.Add(name=f"{prefix}_add")([x, shortcut])

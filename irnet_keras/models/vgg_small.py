@@ -71,10 +71,11 @@ def build(
             if x is image:
                 x = parts.batch_norm(parts.float_conv(x, filters, 3, 1, prefix), prefix)
             else:
+                variance = parts.conv_variance(x)
                 x = parts.conv(x, filters, 1, prefix)
                 if half == "b":
                     x = tf.keras.layers.MaxPooling2D(2, name=f"{prefix}_pool")(x)
-                x = parts.batch_norm(x, prefix, residual_gamma)
+                x = parts.batch_norm(x, prefix, residual_gamma, variance)
             x = parts.hardtanh(x, prefix)
     x = tf.keras.layers.Flatten(name="flatten")(x)
     return tf.keras.Model(image, parts.dense(x, config.num_classes), name=name)
