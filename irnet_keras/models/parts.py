@@ -1,6 +1,8 @@
 """What all networks are made of: convolutions, batch norms and hardtanh of one precision."""
 
 import logging
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +23,19 @@ def check_choice(name: str, value: object, accepted: tuple[object, ...]) -> None
     """
     if value not in accepted:
         raise ValueError(f"{name} must be one of {accepted}, got {value!r}")
+
+
+def check_affine(scale: Sequence[float], offset: Sequence[float], channels: int) -> None:
+    """Refuse factors and sums of the input that are not one finite number a channel.
+
+    Raises:
+        ValueError: naming what is wrong.
+    """
+    for name, values in (("input_scale", scale), ("input_offset", offset)):
+        if len(values) not in (0, channels) or not all(math.isfinite(v) for v in values):
+            raise ValueError(f"{name} must be empty or {channels} finite numbers, got {values!r}")
+    if len(scale) != len(offset):
+        raise ValueError(f"input_scale and input_offset must be as long, got {scale}, {offset}")
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,13 @@ class Parts:
     def decay(self) -> Any:
         """The regularizer of float kernels, or None."""
         return tf.keras.regularizers.L2(self.weight_decay / 2) if self.weight_decay else None
+
+    def affine(self, x: tf.Tensor, scale: Sequence[float], offset: Sequence[float]) -> tf.Tensor:
+        """``x * scale + offset`` per channel; ``x`` itself where they are empty."""
+        if not scale:
+            return x
+        rescaling = tf.keras.layers.Rescaling(list(scale), list(offset), name="input_rescaling")
+        return rescaling(x)
 
     def batch_norm(
         self, x: tf.Tensor, prefix: str, gamma: float = 1.0, variance: float = 1.0

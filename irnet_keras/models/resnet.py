@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from irnet_keras.layers import OptionAShortcut
-from irnet_keras.models.parts import PRECISIONS, Parts, check_choice
+from irnet_keras.layers import OptionAShortcut, Rotate180
+from irnet_keras.models.parts import PRECISIONS, Parts, check_affine, check_choice
 
 STRUCTURES = ("bireal", "normal")
 STEMS = ("3x3-hardtanh", "3x3", "7x7-pool")
 SHORTCUTS = ("option-a", "conv1x1")
+GEOMETRIES = ("tensorflow", "torch")
 HEADS = ("norm-dense", "norm-hardtanh-dense-norm")
 
 
@@ -40,6 +41,11 @@ class ResNetConfig:
         shortcut: where the shape changes: option A (no parameters) or a float 1x1 convolution
             with batch norm.
         head: what follows global average pooling.
+        geometry: whose windows strided layers have on even sizes. ``"tensorflow"`` pads below and
+            on the right, ``"torch"`` above and on the left: the image is rotated by 180 degrees
+            first, and the kernels must be, too (docs/explanation/import_torch.md).
+        input_scale: per channel factor of the input, or empty.
+        input_offset: added after it, as long.
     """
 
     blocks: tuple[int, ...] = (3, 3, 3)
@@ -53,6 +59,9 @@ class ResNetConfig:
     stem: str = "3x3-hardtanh"
     shortcut: str = "option-a"
     head: str = "norm-dense"
+    geometry: str = "tensorflow"
+    input_scale: tuple[float, ...] = ()
+    input_offset: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("structure", self.structure, STRUCTURES)
@@ -61,6 +70,8 @@ class ResNetConfig:
         check_choice("stem", self.stem, STEMS)
         check_choice("shortcut", self.shortcut, SHORTCUTS)
         check_choice("head", self.head, HEADS)
+        check_choice("geometry", self.geometry, GEOMETRIES)
+        check_affine(self.input_scale, self.input_offset, self.image[2])
         if len(self.blocks) != len(self.widths):
             raise ValueError(f"blocks and widths must be as long, got {self.blocks}, {self.widths}")
 
@@ -103,7 +114,10 @@ def build(
         return tf.keras.layers.Add(name=f"{prefix}_add")([x, shortcut])
 
     image = tf.keras.layers.Input(config.image, name="image")
-    x = _stem(parts, image, config)
+    x = parts.affine(image, config.input_scale, config.input_offset)
+    if config.geometry == "torch":
+        x = Rotate180(name="rotate")(x)
+    x = _stem(parts, x, config)
     for stage, (blocks, filters) in enumerate(
         zip(config.blocks, config.widths, strict=True), start=1
     ):
@@ -142,6 +156,11 @@ def _stem(parts: Parts, image: tf.Tensor, config: ResNetConfig) -> tf.Tensor:
 def _shortcut(
     parts: Parts, x: tf.Tensor, filters: int, strides: int, config: ResNetConfig, prefix: str
 ) -> tf.Tensor:
+    rotated = config.geometry == "torch"
     if config.shortcut == "option-a":
-        return OptionAShortcut(filters, strides, name=prefix)(x)
+        return OptionAShortcut(filters, strides, from_end=rotated, name=prefix)(x)
+    if rotated and strides > 1:
+        # (a strided 1x1 convolution would count from the first pixel)
+        x = OptionAShortcut(x.shape[-1], strides, from_end=True, name=f"{prefix}_pixels")(x)
+        strides = 1
     return parts.batch_norm(parts.float_conv(x, filters, 1, strides, prefix), prefix)
