@@ -108,7 +108,7 @@ _SETTINGS = ("geometry", "head", "input_scale", "input_offset")
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
-    for name in given:
+    for name in given if isinstance(given, dict) else ("of another type",):
         if name not in _SETTINGS:
             raise ValueError(f"unknown setting {name}")
     return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}

@@ -125,7 +125,7 @@ def import_state(
             shape or type; or values that no network has.
     """
     entry = models.get_entry(name)
-    named = _without_prefix(state)
+    named = known_names(state)
     settings: dict[str, Any] = dict(_input_affine(entry.dataset, mean, std))
     if entry.network.startswith("resnet"):
         settings["geometry"] = "torch"
@@ -140,10 +140,7 @@ def import_state(
         structure=structure or entry.structure,
         settings=settings,
     )
-    reader = _Reader(named, name, rotate=settings.get("geometry") == "torch")
-    for layer in model.layers:
-        reader.fill(layer, model)
-    reader.check_all_used()
+    names, identity_norms = fill(model, named, name)
     config = {
         "name": name,
         "network": entry.network,
@@ -153,9 +150,31 @@ def import_state(
         "pad_values": 0,
         "settings": settings,
     }
-    return Imported(
-        model, config, reader.names, tuple(reader.identity_norms), _ambiguous_signs(model)
-    )
+    return Imported(model, config, names, identity_norms, _ambiguous_signs(model))
+
+
+def fill(model: Any, state: Arrays, network: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Assign PyTorch's weights; kernels of a network that rotates its image are rotated.
+
+    Args:
+        model: built by :func:`irnet_keras.models.build_model`; partly changed if this fails.
+        state: names as of :func:`known_names`.
+        network: what messages call the model.
+
+    Returns:
+        PyTorch's module of each layer, and the batch norms that the state has not.
+
+    Raises:
+        UsageError: see :func:`import_state`.
+    """
+    from irnet_keras.layers import Rotate180
+
+    rotate = any(isinstance(layer, Rotate180) for layer in model.layers)
+    reader = _Reader(state, network, rotate=rotate)
+    for layer in model.layers:
+        reader.fill(layer, model)
+    reader.check_all_used()
+    return reader.names, tuple(reader.identity_norms)
 
 
 def _input_affine(
@@ -176,7 +195,12 @@ def _input_affine(
     return {"input_scale": scale.tolist(), "input_offset": offset.tolist()}
 
 
-def _without_prefix(state: Arrays) -> Arrays:
+def known_names(state: Arrays) -> Arrays:
+    """The state without prefixes ``module.`` and without what only training needs.
+
+    Raises:
+        UsageError: an array is there with and without the prefix.
+    """
     named: Arrays = {}
     for full, value in state.items():
         key = full.removeprefix("module.")
