@@ -171,6 +171,23 @@ def test_binary_weights_alone_convert_with_a_line_and_pass(
     assert found.sizes.weights_int8 == 9 * (6 * 16**2 + 5.5 * 32**2 + 5.5 * 64**2)
 
 
+def test_a_network_with_pytorchs_geometry_converts_and_passes(images: LabelledImages) -> None:
+    settings = {
+        "geometry": "torch",
+        "input_scale": (1.1, 0.9, 1.2),
+        "input_offset": (0.1, 0.0, 0.2),
+    }
+    model = randomize_batch_norms(models.build_model("resnet20", settings=settings))
+    conversion = convert(model)
+    graph = read_graph(conversion.data)
+    assert len(graph.ops_named(BCONV)) == 18
+    assert len(graph.ops_named("REVERSE_V2")) == 1
+    report = verify(model, conversion.data, images, seed=SEED)
+    assert report.passed, report.reasons
+    assert report.oracle is not None
+    assert not report.oracle.not_compared
+
+
 @pytest.fixture(scope="module")
 def float_resnet() -> Any:
     tf.keras.utils.set_random_seed(SEED)
