@@ -114,6 +114,8 @@ def _print(result: "Explanation") -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from converters.graph import layer_name
+
     measured = result.runtime is not None
     columns = ["#", "operator", "kind", "MACs", "weights", "written", "estimated\nus"]
     table = Table(*columns[:3], box=None, pad_edge=False)
@@ -134,7 +136,7 @@ def _print(result: "Explanation") -> None:
         ]
         if measured:
             cells.append(_measured(op))
-        table.add_row(*cells, _plain(op.name[-NAME_WIDTH:]))
+        table.add_row(*cells, _plain(layer_name(op.name)[-NAME_WIDTH:]))
     # (a pipe has no width; a table cut to 80 columns would lose the numbers)
     console = Console()
     Console(width=max(console.width, 150)).print(table)
