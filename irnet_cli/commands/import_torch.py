@@ -19,6 +19,9 @@ def import_torch(
     structure: Annotated[
         str | None, typer.Option(help="bireal, normal or plain; default: the network's usual one.")
     ] = None,
+    activation: Annotated[
+        str, typer.Option(help="hardtanh, or relu: IR-Net's w1a32 code and torchvision.")
+    ] = "hardtanh",
     mean: Annotated[
         str | None,
         typer.Option(metavar="R,G,B", help="Mean of the images (0..1) it was trained with."),
@@ -43,7 +46,9 @@ def import_torch(
     import_tensorflow()
     from irnet_keras.models.weights import save_weights
 
-    imported = import_state(state, model, structure=structure, mean=means, std=stds)
+    imported = import_state(
+        state, model, structure=structure, activation=activation, mean=means, std=stds
+    )
     save_weights(imported.model, out, {"config": json.dumps(imported.config)})
     for layer in imported.identity_norms:
         log(f"the state has no batch norm for {layer}: it does nothing")

@@ -13,6 +13,7 @@ from irnet_keras.layers import Hardtanh
 from irnet_keras.quantizers import EDESign, LibraPB
 
 PRECISIONS = ("w1a1", "w1a32", "float32")
+ACTIVATIONS = ("hardtanh", "relu")
 
 
 def check_choice(name: str, value: object, accepted: tuple[object, ...]) -> None:
@@ -49,12 +50,14 @@ class Parts:
         weight_decay: L2 coefficient c of a penalty ``c / 2 * sum(w**2)`` on *float* kernels
             (the convention of the papers; Libra-PB makes the forward pass invariant to the
             scale of binary latents, so they get none).
+        activation: of :meth:`activate`, one of ``ACTIVATIONS``.
     """
 
     precision: str
     pad_values: int
     t: float
     weight_decay: float = 0.0
+    activation: str = "hardtanh"
 
     def __post_init__(self) -> None:
         # larq warns that latents may starve without a clip; Libra-PB is scale- and
@@ -88,6 +91,12 @@ class Parts:
     def hardtanh(self, x: tf.Tensor, prefix: str) -> tf.Tensor:
         """Clip to [-1, 1]."""
         return Hardtanh(name=f"{prefix}_hardtanh")(x)
+
+    def activate(self, x: tf.Tensor, prefix: str) -> tf.Tensor:
+        """Hardtanh, or ReLU."""
+        if self.activation == "relu":
+            return tf.keras.layers.ReLU(name=f"{prefix}_relu")(x)
+        return self.hardtanh(x, prefix)
 
     def dense(self, x: tf.Tensor, units: int, name: str = "logits") -> tf.Tensor:
         """A float dense layer."""

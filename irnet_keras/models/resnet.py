@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from irnet_keras.layers import OptionAShortcut, Rotate180
-from irnet_keras.models.parts import PRECISIONS, Parts, check_affine, check_choice
+from irnet_keras.models.parts import ACTIVATIONS, PRECISIONS, Parts, check_affine, check_choice
 
 STRUCTURES = ("bireal", "normal")
 STEMS = ("3x3-hardtanh", "3x3", "7x7-pool")
 SHORTCUTS = ("option-a", "conv1x1")
 GEOMETRIES = ("tensorflow", "torch")
-HEADS = ("norm-dense", "norm-hardtanh-dense-norm")
+HEADS = ("norm-dense", "norm-relu-dense", "norm-hardtanh-dense-norm")
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class ResNetConfig:
         geometry: whose windows strided layers have on even sizes. ``"tensorflow"`` pads below and
             on the right, ``"torch"`` above and on the left: the image is rotated by 180 degrees
             first, and the kernels must be, too (docs/explanation/import_torch.md).
+        activation: behind each sum and the stem; ``"relu"`` not with w1a1, whose signs would all
+            be +1.
         input_scale: per channel factor of the input, or empty.
         input_offset: added after it, as long.
     """
@@ -60,6 +62,7 @@ class ResNetConfig:
     shortcut: str = "option-a"
     head: str = "norm-dense"
     geometry: str = "tensorflow"
+    activation: str = "hardtanh"
     input_scale: tuple[float, ...] = ()
     input_offset: tuple[float, ...] = ()
 
@@ -71,6 +74,8 @@ class ResNetConfig:
         check_choice("shortcut", self.shortcut, SHORTCUTS)
         check_choice("head", self.head, HEADS)
         check_choice("geometry", self.geometry, GEOMETRIES)
+        accepted = ACTIVATIONS[:1] if self.precision == "w1a1" else ACTIVATIONS
+        check_choice("activation", self.activation, accepted)
         check_affine(self.input_scale, self.input_offset, self.image[2])
         if len(self.blocks) != len(self.widths):
             raise ValueError(f"blocks and widths must be as long, got {self.blocks}, {self.widths}")
@@ -103,7 +108,7 @@ def build(
         :mod:`irnet_keras.data.preprocessing`, to logits ``(batch, num_classes)``. First
         convolution, 1x1 shortcuts and classifier are float in every precision.
     """
-    parts = Parts(config.precision, config.pad_values, config.t, weight_decay)
+    parts = Parts(config.precision, config.pad_values, config.t, weight_decay, config.activation)
 
     def conv(x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
         variance = parts.conv_variance(x)
@@ -130,13 +135,15 @@ def build(
                 shortcut = _shortcut(parts, x, filters, strides, config, f"{prefix}_shortcut")
             x = conv(x, filters, strides, first)
             if config.structure == "bireal":
-                x = shortcut = parts.hardtanh(add(x, shortcut, first), first)
+                x = shortcut = parts.activate(add(x, shortcut, first), first)
             else:
-                x = parts.hardtanh(x, first)
-            x = parts.hardtanh(add(conv(x, filters, 1, second), shortcut, second), second)
+                x = parts.activate(x, first)
+            x = parts.activate(add(conv(x, filters, 1, second), shortcut, second), second)
     x = tf.keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = parts.batch_norm(x, "head")
-    if config.head == "norm-dense":
+    if config.head == "norm-relu-dense":
+        x = tf.keras.layers.ReLU(name="head_relu")(x)
+    if config.head != "norm-hardtanh-dense-norm":
         return tf.keras.Model(image, parts.dense(x, config.num_classes), name=name)
     x = parts.dense(parts.hardtanh(x, "head"), config.num_classes)
     return tf.keras.Model(image, parts.batch_norm(x, "logits"), name=name)
@@ -147,7 +154,7 @@ def _stem(parts: Parts, image: tf.Tensor, config: ResNetConfig) -> tf.Tensor:
     x = parts.float_conv(image, config.widths[0], kernel, strides, "stem")
     x = parts.batch_norm(x, "stem")
     if config.stem != "3x3":
-        x = parts.hardtanh(x, "stem")
+        x = parts.activate(x, "stem")
     if config.stem == "7x7-pool":
         x = tf.keras.layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
     return x

@@ -104,7 +104,7 @@ def _named_network(name: str) -> tuple[Any, str]:
 
 
 # Fields of a configuration that a weights file may set: nothing that decides sizes.
-_SETTINGS = ("geometry", "head", "input_scale", "input_offset")
+_SETTINGS = ("geometry", "activation", "stem", "head", "input_scale", "input_offset")
 
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:

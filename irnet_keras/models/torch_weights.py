@@ -30,6 +30,12 @@ _PICKLES = (".pt", ".pth", ".th", ".bin", ".ckpt", ".tar", ".pkl")
 # EDE's k and t of IR-Net's layers (some versions store them), and what only training needs
 _IGNORED = re.compile(r"(^|\.)(num_batches_tracked|k|t)$")
 _NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": "running_var"}
+# IR-Net's w1a32 code; on ImageNet that of torchvision, too, which lacks bn2.
+_RELU = {
+    ("resnet20", "cifar10"): {"stem": "3x3", "head": "norm-relu-dense"},
+    ("resnet18", "imagenet"): {},
+    ("resnet34", "imagenet"): {},
+}
 _EPSILON = 1e-5  # of PyTorch's and our batch norms
 
 
@@ -107,6 +113,7 @@ def import_state(
     name: str,
     *,
     structure: str | None = None,
+    activation: str = "hardtanh",
     mean: Sequence[float] = (),
     std: Sequence[float] = (),
 ) -> Imported:
@@ -116,6 +123,9 @@ def import_state(
         state: PyTorch's names and arrays; prefixes ``module.`` are dropped.
         name: of the registry, e.g. ``"resnet20-w1a1-cifar10"``.
         structure: see :func:`irnet_keras.models.build_model`.
+        activation: ``"relu"``: the networks of IR-Net's w1a32 code and torchvision, which have
+            ReLU and, if ``structure`` does not say otherwise, a shortcut around every two
+            convolutions.
         mean: per channel, of images in 0..1, that the network was trained with; default: this
             project's. The network then rescales its input itself.
         std: as ``mean``.
@@ -127,6 +137,9 @@ def import_state(
     entry = models.get_entry(name)
     named = known_names(state)
     settings: dict[str, Any] = dict(_input_affine(entry.dataset, mean, std))
+    if activation != "hardtanh":
+        settings |= _relu_settings(entry, activation)
+        structure = structure or "normal"
     if entry.network.startswith("resnet"):
         settings["geometry"] = "torch"
         if entry.dataset == "imagenet" and _is_untouched(named, "bn3"):
@@ -175,6 +188,21 @@ def fill(model: Any, state: Arrays, network: str) -> tuple[dict[str, str], tuple
         reader.fill(layer, model)
     reader.check_all_used()
     return reader.names, tuple(reader.identity_norms)
+
+
+def _relu_settings(entry: models.ModelEntry, activation: str) -> dict[str, Any]:
+    """How a network with ReLU differs from ours.
+
+    Raises:
+        UsageError: an unknown activation, or a network that has none such.
+    """
+    place = (entry.network, entry.dataset)
+    if activation != "relu":
+        raise UsageError(f"--activation must be hardtanh or relu, got {activation!r}")
+    if entry.precision == "w1a1" or place not in _RELU:
+        known = ", ".join(f"{network}-w1a32-{dataset}" for network, dataset in _RELU)
+        raise UsageError(f"--activation relu goes with {known} and float32, not with {place[0]}")
+    return {"activation": "relu", **_RELU[place]}
 
 
 def _input_affine(

@@ -96,6 +96,28 @@ def model() -> Any:
     return models.build_model("resnet20", settings={"geometry": "torch"})
 
 
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("resnet20-w1a32-cifar10", "resnet20"),
+        ("resnet18-float32-imagenet", "resnet18-imagenet"),
+    ],
+)
+def test_networks_with_relu_are_irnets_and_torchvisions(rng: Rng, name: str, kind: str) -> None:
+    binary = "float32" not in name
+    state = random_state(rng, kind, binary=binary)
+    images = real_images(1)
+    if not binary:  # torchvision's
+        state = {k: v for k, v in state.items() if k.split(".")[0] not in ("bn2", "bn3")}
+        images = np.repeat(np.repeat(images, 7, axis=1), 7, axis=2)
+    imported = import_state(state, name, activation="relu")
+    assert imported.config["structure"] == "normal"
+    reference = Reference(state, binary_weights=binary, signs_of=None)
+    expected = reference.resnet(images.astype(np.float64), kind, relu=True)
+    found = imported.model(images, training=False)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2**-18 * np.abs(expected).max())
+
+
 def test_sizes_that_are_odd_are_pytorchs_too(state: State) -> None:
     """Windows of odd images are symmetric; the pixels that shortcuts keep count from the first."""
     odd = models.build_model(
@@ -201,6 +223,10 @@ def test_another_network_or_normalization_is_refused(state: State) -> None:
         import_state(state, "resnet21")
     with pytest.raises(UsageError, match="structure of resnet20 must be one of"):
         import_state(state, W1A1, structure="plain")
+    with pytest.raises(UsageError, match=r"relu goes with resnet20-w1a32-cifar10, .* not with"):
+        import_state(state, W1A1, activation="relu")
+    with pytest.raises(UsageError, match="--activation must be hardtanh or relu, got 'gelu'"):
+        import_state(state, W1A1, activation="gelu")
     with pytest.raises(UsageError, match="--std must be 3 numbers > 0"):
         import_state(state, W1A1, mean=(0, 0, 0), std=(1, 0, 1))
     with pytest.raises(UsageError, match="--mean must be 3 numbers"):

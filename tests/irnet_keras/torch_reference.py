@@ -146,14 +146,21 @@ class Reference:
             x = np.clip(self._norm(x, f"bn{number}"), -1, 1)
         return self._dense(np.transpose(x, (0, 3, 1, 2)).reshape(len(x), -1), "fc")
 
-    def resnet(self, images: Doubles, network: str) -> Doubles:
-        """Of ``RESNETS``; CIFAR's ResNet-18 has normal blocks, the others Bi-Real's."""
+    def resnet(self, images: Doubles, network: str, *, relu: bool = False) -> Doubles:
+        """Of ``RESNETS``; CIFAR's ResNet-18 has normal blocks, the others Bi-Real's.
+
+        With ``relu`` IR-Net's w1a32 networks: normal blocks, and on CIFAR no activation behind
+        the stem and one before the classifier.
+        """
         blocks, _, shortcut = RESNETS[network]
+        normal = relu or network == "resnet18-cifar10"
+        top = np.inf if relu else 1
+        low = 0 if relu else -1
         imagenet = network == "resnet18-imagenet"
         x = self._conv(images, self._state["conv1.weight"], 2 if imagenet else 1)
         x = self._norm(x, "bn1")
-        if network != "resnet18-cifar10":
-            x = np.clip(x, -1, 1)
+        if not normal or imagenet:
+            x = np.clip(x, low, top)
         if imagenet:
             padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
             x = tf.nn.max_pool2d(padded, 3, 2, "VALID").numpy()
@@ -165,13 +172,17 @@ class Reference:
                 if stride == 2:
                     kept = self._shortcut(x, place, shortcut)
                 x = self._norm(self._inner(x, f"{place}.conv1", stride), f"{place}.bn1")
-                if network == "resnet18-cifar10":
-                    x = np.clip(x, -1, 1)
+                if normal:
+                    x = np.clip(x, low, top)
                 else:
-                    x = kept = np.clip(x + kept, -1, 1)
+                    x = kept = np.clip(x + kept, low, top)
                 x = self._norm(self._inner(x, f"{place}.conv2"), f"{place}.bn2")
-                x = np.clip(x + kept, -1, 1)
-        x = self._norm(x.mean(axis=(1, 2)), "bn2")
+                x = np.clip(x + kept, low, top)
+        x = x.mean(axis=(1, 2))
+        if "bn2.weight" in self._state:  # torchvision has none
+            x = self._norm(x, "bn2")
+        if relu and not imagenet:
+            x = np.maximum(x, 0)
         return self._dense(x, "fc" if imagenet else "linear")
 
     def _shortcut(self, x: Doubles, place: str, name: str) -> Doubles:
