@@ -75,7 +75,7 @@ def read_state(path: str | os.PathLike[str]) -> Arrays:
         raise UsageError(
             f"STATE_DICT must be .npz or .safetensors, got {file}, a pickle, which could run code; "
             'convert it where you trust it: python -c "import torch, safetensors.torch as s; '
-            f"d = torch.load('{file.name}', map_location='cpu'); "
+            f"d = torch.load('{file.name}', map_location='cpu', weights_only=True); "
             "s.save_file({k: v.contiguous() for k, v in d.get('state_dict', d).items()}, "
             "'state.safetensors')\""
         )
