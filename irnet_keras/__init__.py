@@ -21,6 +21,7 @@ _EXPORTS = {
     "EDEScheduler": "irnet_keras.training.callbacks",
     "Hardtanh": "irnet_keras.layers",
     "OptionAShortcut": "irnet_keras.layers",
+    "Rotate180": "irnet_keras.layers",
     "load": "irnet_keras.models",
     "build_model": "irnet_keras.models",
     "ede_t": "irnet_keras.schedules",

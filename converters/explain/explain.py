@@ -11,6 +11,7 @@ from converters.explain.kinds import (
     is_lce,
     is_multiplier,
     kind_of,
+    unpacks_weights,
     weights_input,
 )
 from converters.explain.macs import macs_of, packed_macs
@@ -32,9 +33,11 @@ def explain(graph: Graph, name: str) -> Explanation:
     kinds = [kind_of(op, wiring) for op in graph.ops]
     macs = [macs_of(op, wiring) for op in graph.ops]
     weights = _weight_bytes(wiring)
-    written = [_written(op, graph) for op in graph.ops]
+    written = [0 if unpacks_weights(op, wiring) else _written(op, graph) for op in graph.ops]
     seconds = [
-        estimate_s(kind, packed_macs(op, wiring), _moved(op, wiring))
+        0.0
+        if unpacks_weights(op, wiring)
+        else estimate_s(kind, packed_macs(op, wiring), _moved(op, wiring))
         for op, kind in zip(graph.ops, kinds, strict=True)
     ]
     all_macs = sum(m or 0 for m in macs)
@@ -169,10 +172,14 @@ def _peak(wiring: Wiring) -> int:
     graph = wiring.graph
     last: dict[int, int] = dict.fromkeys(graph.inputs, -1)
     first: dict[int, int] = dict.fromkeys(graph.inputs, 0)
+    unpacked: set[int] = set()
     for place, op in enumerate(graph.ops):
+        if unpacks_weights(op, wiring):
+            unpacked.update(op.outputs)
+            continue
         for i in op.outputs:
             first[i] = last[i] = place
-        for i in wiring.computed(op):
+        for i in (i for i in wiring.computed(op) if i not in unpacked):
             last[i] = place
             first.setdefault(i, place)
     last.update(dict.fromkeys(graph.outputs, len(graph.ops) - 1))

@@ -39,6 +39,11 @@ def weights_input(op: Op) -> int:
     return op.inputs[1]
 
 
+def unpacks_weights(op: Op, wiring: Wiring) -> bool:
+    """Whether an operator gives small constants back as numbers, which runtimes do once."""
+    return not op.is_custom and op.name == "DEQUANTIZE" and not wiring.computed(op)
+
+
 def kind_of(op: Op, wiring: Wiring) -> Kind:
     """What an operator computes in.
 

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from converters.explain.kernels import kernel_of
-from converters.explain.kinds import LCE_OPS, data_input, is_lce, is_multiplier
+from converters.explain.kinds import (
+    LCE_OPS,
+    data_input,
+    is_lce,
+    is_multiplier,
+    unpacks_weights,
+    weights_input,
+)
 from converters.explain.wiring import Wiring
 from converters.graph import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, BconvOptions, Op
 from converters.graph.filters import Filters
@@ -47,6 +54,9 @@ def why_not_one_bit(op: Op, wiring: Wiring) -> str | None:
         return "custom operator that neither LCE nor the delegate knows"
     if is_lce(op):
         return _dequantize(op, wiring)
+    if unpacks_weights(op, wiring):
+        stored = wiring.graph.tensors[op.inputs[0]].dtype.lower()
+        return f"unpacks weights stored as {stored}, once"
     if is_multiplier(op):
         return _multiplier(op, wiring)
     return _other(op, wiring)
@@ -85,8 +95,18 @@ def _multiplier(op: Op, wiring: Wiring) -> str:
     if source.kind == "signs":
         return _fallback(op, source, kernel, wiring)
     if kernel.is_binary:
-        return f"{source.text}: 1-bit needs signs on both sides ({kernel.text})"
+        stored = _stored_as(op, wiring)
+        what = f"1-bit weights stored as {stored}, float activations" if stored else kernel.text
+        return f"{source.text}: 1-bit needs signs on both sides ({what})"
     return f"{source.text}; {kernel.text}"
+
+
+def _stored_as(op: Op, wiring: Wiring) -> str | None:
+    """Type of the constant that weights are unpacked from, None for weights stored as such."""
+    below = wiring.producer(weights_input(op))
+    if below is None or not unpacks_weights(below, wiring):
+        return None
+    return wiring.graph.tensors[below.inputs[0]].dtype.lower()
 
 
 def _fallback(op: Op, source: _Source, kernel: Filters, wiring: Wiring) -> str:

@@ -14,13 +14,14 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from converters.graph.lce_ops import BconvOptions, PoolOptions
-from converters.graph.model import DTYPES, Graph, Op
+from converters.graph.model import DTYPES, Graph, Op, Quantization
 from converters.graph.reader import read_graph
 
 # SubGraph's fields in schema.fbs
 _INPUTS_SLOT, _OUTPUTS_SLOT, _OPERATORS_SLOT = 1, 2, 3
 _ALIGNMENT = 16  # schema.fbs demands it of buffers
 _TRAILING_BYTES = 16  # LCE's kernels may read that far behind a constant
+_PER_CHANNEL_DEQUANTIZE = 5  # operator version, TensorFlow's tools/versioning/op_version.cc
 _TYPES = {np.dtype(name): kind for kind, name in DTYPES.items()}
 
 
@@ -94,13 +95,20 @@ class Edit:
         self._before: dict[int, list[Any]] = {}
         self._ops: list[Any] = list(self._main.operators)
 
-    def add_constant(self, name: str, data: NDArray[Any]) -> int:
+    def add_constant(
+        self, name: str, data: NDArray[Any], quantization: Quantization | None = None
+    ) -> int:
         """A new constant; returns its tensor index."""
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(data).tobytes(), np.uint8)
         self._model.buffers.append(buffer)
         tensor = self._tensor(name, data.shape, data.dtype)
         tensor.buffer = len(self._model.buffers) - 1
+        if quantization is not None:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale = quantization.scale
+            tensor.quantization.zeroPoint = quantization.zero_point
+            tensor.quantization.quantizedDimension = quantization.axis
         return self._add(tensor)
 
     def add_tensor(self, name: str, shape: Sequence[int], dtype: str) -> int:
@@ -116,12 +124,15 @@ class Edit:
         options: BconvOptions | PoolOptions | None = None,
     ) -> None:
         """A new operator of Larq Compute Engine in front of one that exists."""
-        op = schema.OperatorT()
-        op.opcodeIndex = self._custom_code(name)
-        op.inputs, op.outputs = list(inputs), [output]
+        custom = schema.BuiltinOperator.CUSTOM
+        op = self._insert(before, self._code(custom, 1, name.encode()), inputs, output)
         op.customOptions = list(b"" if options is None else options.pack())
         op.customOptionsFormat = schema.CustomOptionsFormat.FLEXBUFFERS
-        self._before.setdefault(before.index, []).append(op)
+
+    def insert_dequantize(self, before: Op, source: int, output: int) -> None:
+        """A new ``DEQUANTIZE`` of a tensor with one scale a channel in front of an operator."""
+        code = self._code(schema.BuiltinOperator.DEQUANTIZE, _PER_CHANNEL_DEQUANTIZE)
+        self._insert(before, code, [source], output)
 
     def set_inputs(self, op: Op, inputs: Sequence[int]) -> None:
         """Other inputs for an operator."""
@@ -226,15 +237,24 @@ class Edit:
         self._main.tensors.append(tensor)
         return len(self._main.tensors) - 1
 
-    def _custom_code(self, name: str) -> int:
+    def _insert(self, before: Op, code: int, inputs: Sequence[int], output: int) -> Any:
+        op = schema.OperatorT()
+        op.opcodeIndex = code
+        op.inputs, op.outputs = list(inputs), [output]
+        self._before.setdefault(before.index, []).append(op)
+        return op
+
+    def _code(self, builtin: int, version: int, custom: bytes | None = None) -> int:
+        """Index of an operator code, added where the file has none."""
         codes = self._model.operatorCodes
+        wanted = (builtin, version, custom)
         for index, code in enumerate(codes):
-            if code.customCode == name.encode():
+            known = max(code.builtinCode, code.deprecatedBuiltinCode)
+            if (known, code.version, code.customCode) == wanted:
                 return index
         code = schema.OperatorCodeT()
-        code.version = 1
-        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-        code.customCode = name.encode()
+        code.builtinCode = code.deprecatedBuiltinCode = builtin  # both, as codes up to 127 are
+        code.version, code.customCode = version, custom
         codes.append(code)
         return len(codes) - 1
 

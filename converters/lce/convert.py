@@ -81,7 +81,7 @@ def convert(
             findings = preflight(model, target, convs)
     _report(findings, log, strict=strict)
     if not convs:
-        log("no layer has binary weights and binary inputs: all weights stay float")
+        log("no layer has binary weights and binary inputs: all layers compute in float")
     with stage("LCE's converter", progress):
         data = _run_converter(model, log)
     with stage("passes and gate", progress):

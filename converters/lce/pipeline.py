@@ -15,6 +15,7 @@ from converters.passes import (
     pack_pools,
     remove_dead,
     share_signs,
+    shrink_weights,
 )
 from irnet_keras.errors import UsageError
 
@@ -29,6 +30,8 @@ PIPELINE: tuple[tuple[str, Pass], ...] = (
     # Before pack-pools, which may invert input channels of packed convolutions only.
     ("pack-outputs", pack_outputs.run),
     ("pack-pools", pack_pools.run),
+    # Before fold-batch-norms: a product per input channel folded in would make signs numbers.
+    ("shrink-weights", shrink_weights.run),
     # After the packing passes: products and sums in front of a sign belong to those.
     ("fold-batch-norms", fold_batch_norms.run),
     # Last: all others leave tensors behind.

@@ -11,7 +11,7 @@ may stand in front of a dense layer.
 Refused:
 - something other than the layer reads the value, or it is an output of the file;
 - an activation stands in between;
-- the layer's weights or bias are not float32 constants;
+- the layer's weights or bias are not float32 constants (binary weights stay signs);
 - a dense layer reads another number of values than a multiple of the channels, or a ``RESHAPE``
   stands in front of a convolution;
 - a sum that is not 0 in front of a convolution that pads with zeros: the border pads after the sum;
@@ -107,7 +107,9 @@ def _folded(
     graph: Graph, layer: Op, norm: _Norm
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]] | str:
     weights = graph.tensors[layer.inputs[1]]
-    if weights.data is None or weights.dtype != "FLOAT32":
+    if weights.data is None:
+        return "its weights are no constant, or are stored as signs"
+    if weights.dtype != "FLOAT32":
         return f"its weights are {weights.dtype}, not a float32 constant"
     inputs = weights.shape[-1]  # OHWI and [units, inputs]: inputs last in both
     if inputs % len(norm.multiplier):

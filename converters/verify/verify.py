@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import BCONV, QUANTIZE, Graph, pack_bits, read_graph
+from converters.graph import BCONV, QUANTIZE, Graph, Tensor, pack_bits, read_graph
 from converters.lce.binary_convs import BinaryConv, binary_convs
 from converters.lce.keras_trace import input_shape
 from converters.lce.matching import Matching, match_layers
@@ -95,10 +95,22 @@ def file_kind(graph: Graph) -> Kind:
     """What a file is, by its operators and constants."""
     if graph.ops_named(BCONV) or graph.ops_named(QUANTIZE):
         return "lce"
-    constants = {t.dtype for t in graph.tensors if t.data is not None and len(t.shape) == 4}
+    constants = {
+        t.dtype
+        for t in graph.tensors
+        if t.data is not None and len(t.shape) > 1 and not _are_signs(graph, t)
+    }
     if "INT8" in constants:
         return "int8"
     return "float16" if "FLOAT16" in constants else "float32"
+
+
+def _are_signs(graph: Graph, tensor: Tensor) -> bool:
+    """Whether a constant is binary weights, exact behind ``DEQUANTIZE`` (``shrink-weights``)."""
+    if tensor.data is None or tensor.dtype != "INT8" or not tensor.data.size:
+        return False
+    unpacked = all(op.name == "DEQUANTIZE" for op in graph.consumers(tensor.index))
+    return unpacked and bool(np.isin(tensor.data, (-1, 0, 1)).all())
 
 
 class _Verification:

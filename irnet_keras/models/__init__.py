@@ -152,6 +152,7 @@ def build_model(
     weight_decay: float = 0.0,
     residual_gamma: float = 1.0,
     t: float = 1e-1,
+    settings: Mapping[str, Any] | None = None,
 ) -> Any:
     """An untrained Keras model.
 
@@ -166,9 +167,11 @@ def build_model(
         weight_decay: L2 on float kernels.
         residual_gamma: initial batch-norm scale of the inner convolutions.
         t: initial sharpness of the EDE gradient.
+        settings: further fields of the network's configuration, in place of the network's own.
 
     Raises:
         UsageError: unknown network, or a structure that it does not have.
+        TypeError: a setting that the network's configuration does not have.
         ValueError: a value the network's configuration refuses.
     """
     if (network, dataset) not in NETWORKS:
@@ -181,11 +184,11 @@ def build_model(
             f"structure of {network} must be one of {', '.join(made.structures)}, got {structure!r}"
         )
     module = import_module(f"irnet_keras.models.{made.module}")
-    settings = dict(made.settings)
+    fields = {**made.settings, **(settings or {})}
     if len(made.structures) > 1:
-        settings["structure"] = structure
+        fields["structure"] = structure
     config = getattr(module, made.config)(
-        **settings,
+        **fields,
         precision=precision,
         pad_values=pad_values,
         num_classes=num_classes or DATASETS[dataset].num_classes,

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from irnet_keras.layers import OptionAShortcut
-from irnet_keras.models.parts import PRECISIONS, Parts, check_choice
+from irnet_keras.layers import OptionAShortcut, Rotate180
+from irnet_keras.models.parts import ACTIVATIONS, PRECISIONS, Parts, check_affine, check_choice
 
 STRUCTURES = ("bireal", "normal")
 STEMS = ("3x3-hardtanh", "3x3", "7x7-pool")
 SHORTCUTS = ("option-a", "conv1x1")
-HEADS = ("norm-dense", "norm-hardtanh-dense-norm")
+GEOMETRIES = ("tensorflow", "torch")
+HEADS = ("norm-dense", "norm-relu-dense", "norm-hardtanh-dense-norm")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class ResNetConfig:
         shortcut: where the shape changes: option A (no parameters) or a float 1x1 convolution
             with batch norm.
         head: what follows global average pooling.
+        geometry: whose windows strided layers have on even sizes. ``"tensorflow"`` pads below and
+            on the right, ``"torch"`` above and on the left: the image is rotated by 180 degrees
+            first, and the kernels must be, too (docs/explanation/import_torch.md).
+        activation: behind each sum and the stem; ``"relu"`` not with w1a1, whose signs would all
+            be +1.
+        input_scale: per channel factor of the input, or empty.
+        input_offset: added after it, as long.
     """
 
     blocks: tuple[int, ...] = (3, 3, 3)
@@ -53,6 +61,10 @@ class ResNetConfig:
     stem: str = "3x3-hardtanh"
     shortcut: str = "option-a"
     head: str = "norm-dense"
+    geometry: str = "tensorflow"
+    activation: str = "hardtanh"
+    input_scale: tuple[float, ...] = ()
+    input_offset: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("structure", self.structure, STRUCTURES)
@@ -61,6 +73,10 @@ class ResNetConfig:
         check_choice("stem", self.stem, STEMS)
         check_choice("shortcut", self.shortcut, SHORTCUTS)
         check_choice("head", self.head, HEADS)
+        check_choice("geometry", self.geometry, GEOMETRIES)
+        accepted = ACTIVATIONS[:1] if self.precision == "w1a1" else ACTIVATIONS
+        check_choice("activation", self.activation, accepted)
+        check_affine(self.input_scale, self.input_offset, self.image[2])
         if len(self.blocks) != len(self.widths):
             raise ValueError(f"blocks and widths must be as long, got {self.blocks}, {self.widths}")
 
@@ -92,16 +108,21 @@ def build(
         :mod:`irnet_keras.data.preprocessing`, to logits ``(batch, num_classes)``. First
         convolution, 1x1 shortcuts and classifier are float in every precision.
     """
-    parts = Parts(config.precision, config.pad_values, config.t, weight_decay)
+    parts = Parts(config.precision, config.pad_values, config.t, weight_decay, config.activation)
 
     def conv(x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
-        return parts.batch_norm(parts.conv(x, filters, strides, prefix), prefix, residual_gamma)
+        variance = parts.conv_variance(x)
+        x = parts.conv(x, filters, strides, prefix)
+        return parts.batch_norm(x, prefix, residual_gamma, variance)
 
     def add(x: tf.Tensor, shortcut: tf.Tensor, prefix: str) -> tf.Tensor:
         return tf.keras.layers.Add(name=f"{prefix}_add")([x, shortcut])
 
     image = tf.keras.layers.Input(config.image, name="image")
-    x = _stem(parts, image, config)
+    x = parts.affine(image, config.input_scale, config.input_offset)
+    if config.geometry == "torch":
+        x = Rotate180(name="rotate")(x)
+    x = _stem(parts, x, config)
     for stage, (blocks, filters) in enumerate(
         zip(config.blocks, config.widths, strict=True), start=1
     ):
@@ -114,13 +135,15 @@ def build(
                 shortcut = _shortcut(parts, x, filters, strides, config, f"{prefix}_shortcut")
             x = conv(x, filters, strides, first)
             if config.structure == "bireal":
-                x = shortcut = parts.hardtanh(add(x, shortcut, first), first)
+                x = shortcut = parts.activate(add(x, shortcut, first), first)
             else:
-                x = parts.hardtanh(x, first)
-            x = parts.hardtanh(add(conv(x, filters, 1, second), shortcut, second), second)
+                x = parts.activate(x, first)
+            x = parts.activate(add(conv(x, filters, 1, second), shortcut, second), second)
     x = tf.keras.layers.GlobalAveragePooling2D(name="pool")(x)
     x = parts.batch_norm(x, "head")
-    if config.head == "norm-dense":
+    if config.head == "norm-relu-dense":
+        x = tf.keras.layers.ReLU(name="head_relu")(x)
+    if config.head != "norm-hardtanh-dense-norm":
         return tf.keras.Model(image, parts.dense(x, config.num_classes), name=name)
     x = parts.dense(parts.hardtanh(x, "head"), config.num_classes)
     return tf.keras.Model(image, parts.batch_norm(x, "logits"), name=name)
@@ -131,7 +154,7 @@ def _stem(parts: Parts, image: tf.Tensor, config: ResNetConfig) -> tf.Tensor:
     x = parts.float_conv(image, config.widths[0], kernel, strides, "stem")
     x = parts.batch_norm(x, "stem")
     if config.stem != "3x3":
-        x = parts.hardtanh(x, "stem")
+        x = parts.activate(x, "stem")
     if config.stem == "7x7-pool":
         x = tf.keras.layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
     return x
@@ -140,6 +163,11 @@ def _stem(parts: Parts, image: tf.Tensor, config: ResNetConfig) -> tf.Tensor:
 def _shortcut(
     parts: Parts, x: tf.Tensor, filters: int, strides: int, config: ResNetConfig, prefix: str
 ) -> tf.Tensor:
+    rotated = config.geometry == "torch"
     if config.shortcut == "option-a":
-        return OptionAShortcut(filters, strides, name=prefix)(x)
+        return OptionAShortcut(filters, strides, from_end=rotated, name=prefix)(x)
+    if rotated and strides > 1:
+        # (a strided 1x1 convolution would count from the first pixel)
+        x = OptionAShortcut(x.shape[-1], strides, from_end=True, name=f"{prefix}_pixels")(x)
+        strides = 1
     return parts.batch_norm(parts.float_conv(x, filters, 1, strides, prefix), prefix)

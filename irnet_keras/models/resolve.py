@@ -103,6 +103,17 @@ def _named_network(name: str) -> tuple[Any, str]:
     return model, recipe.dataset
 
 
+# Fields of a configuration that a weights file may set: nothing that decides sizes.
+_SETTINGS = ("geometry", "activation", "stem", "head", "input_scale", "input_offset")
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    for name in given if isinstance(given, dict) else ("of another type",):
+        if name not in _SETTINGS:
+            raise ValueError(f"unknown setting {name}")
+    return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
+
+
 def _weights_file(path: Path, spec: str) -> ResolvedModel:
     from irnet_keras.models.weights import assign_arrays, load_arrays
 
@@ -115,6 +126,7 @@ def _weights_file(path: Path, spec: str) -> ResolvedModel:
             precision=config["precision"],
             structure=config["structure"],
             pad_values=config["pad_values"],
+            settings=_settings(config.get("settings", {})),
         )
         name = str(config["name"])
     except (KeyError, TypeError, ValueError) as error:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from irnet_keras.models.parts import PRECISIONS, Parts, check_choice
+from irnet_keras.models.parts import PRECISIONS, Parts, check_affine, check_choice
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class VGGSmallConfig:
         num_classes: width of the classifier.
         image: (height, width, channels) of the input; height and width at least 8.
         t: initial sharpness of the EDE gradient.
+        input_scale: per channel factor of the input, or empty.
+        input_offset: added after it, as long.
     """
 
     widths: tuple[int, ...] = (128, 256, 512)
@@ -32,10 +34,13 @@ class VGGSmallConfig:
     num_classes: int = 10
     image: tuple[int, int, int] = (32, 32, 3)
     t: float = 1e-1
+    input_scale: tuple[float, ...] = ()
+    input_offset: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("precision", self.precision, PRECISIONS)
         check_choice("pad_values", self.pad_values, (0, 1))
+        check_affine(self.input_scale, self.input_offset, self.image[2])
         if min(self.image[:2]) < 2 ** len(self.widths):
             raise ValueError(
                 f"image must be at least {2 ** len(self.widths)} pixels high and wide, "
@@ -64,17 +69,18 @@ def build(
     """
     parts = Parts(config.precision, config.pad_values, config.t, weight_decay)
     image = tf.keras.layers.Input(config.image, name="image")
-    x = image
+    x = parts.affine(image, config.input_scale, config.input_offset)
     for stage, filters in enumerate(config.widths, start=1):
         for half in ("a", "b"):
             prefix = f"stage{stage}{half}"
-            if x is image:
+            if prefix == "stage1a":
                 x = parts.batch_norm(parts.float_conv(x, filters, 3, 1, prefix), prefix)
             else:
+                variance = parts.conv_variance(x)
                 x = parts.conv(x, filters, 1, prefix)
                 if half == "b":
                     x = tf.keras.layers.MaxPooling2D(2, name=f"{prefix}_pool")(x)
-                x = parts.batch_norm(x, prefix, residual_gamma)
+                x = parts.batch_norm(x, prefix, residual_gamma, variance)
             x = parts.hardtanh(x, prefix)
     x = tf.keras.layers.Flatten(name="flatten")(x)
     return tf.keras.Model(image, parts.dense(x, config.num_classes), name=name)

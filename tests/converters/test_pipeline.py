@@ -110,6 +110,7 @@ def test_vgg_small_stays_packed_between_its_binary_convolutions(
         "share-signs": 0,
         "pack-outputs": 2,
         "pack-pools": 2,
+        "shrink-weights": 0,
         "fold-batch-norms": 0,
         "remove-dead": 1,
     }

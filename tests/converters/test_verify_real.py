@@ -10,6 +10,7 @@ import tensorflow as tf
 from random_nets import SEED, randomize_batch_norms
 
 from converters.baselines import build_baseline
+from converters.explain import explain
 from converters.graph import BCONV, read_graph
 from converters.lce import Conversion, convert
 from converters.verify import Limits, VerifyReport, verify
@@ -154,12 +155,37 @@ def test_binary_weights_alone_convert_with_a_line_and_pass(
     model = models.build_model("resnet20", precision="w1a32", pad_values=pad_values)
     lines: list[str] = []
     conversion = convert(randomize_batch_norms(model), lines.append)
-    assert lines == ["no layer has binary weights and binary inputs: all weights stay float"]
+    assert lines[0].endswith("binary weights and binary inputs: all layers compute in float")
+    assert "shrink-weights: 18 rewritten" in lines
+    # a float32 file has 4 bytes a weight and more
+    assert 3.5 * len(conversion.data) <= 4 * sum(w.size for w in model.get_weights())
     report = verify(model, conversion.data, images, seed=SEED)
     assert report.passed, report.reasons
     assert report.kind == "float32"
     assert report.outputs is not None
     assert report.outputs.worst_logit_error is not None
+    found = explain(read_graph(conversion.data), "w1a32.tflite")
+    says = [op.why_not_1bit or "" for op in found.ops if op.op == "CONV_2D"]
+    assert sum("1-bit weights stored as int8, float activations" in why for why in says) == 18
+    # 6 convolutions a stage, the first of the next two stages with half the input channels
+    assert found.sizes.weights_int8 == 9 * (6 * 16**2 + 5.5 * 32**2 + 5.5 * 64**2)
+
+
+def test_a_network_with_pytorchs_geometry_converts_and_passes(images: LabelledImages) -> None:
+    settings = {
+        "geometry": "torch",
+        "input_scale": (1.1, 0.9, 1.2),
+        "input_offset": (0.1, 0.0, 0.2),
+    }
+    model = randomize_batch_norms(models.build_model("resnet20", settings=settings))
+    conversion = convert(model)
+    graph = read_graph(conversion.data)
+    assert len(graph.ops_named(BCONV)) == 18
+    assert len(graph.ops_named("REVERSE_V2")) == 1
+    report = verify(model, conversion.data, images, seed=SEED)
+    assert report.passed, report.reasons
+    assert report.oracle is not None
+    assert not report.oracle.not_compared
 
 
 @pytest.fixture(scope="module")

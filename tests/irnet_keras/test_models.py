@@ -154,7 +154,13 @@ def test_weight_decay_is_on_float_kernels_only():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("structure", "plain"), ("precision", "w2a2"), ("pad_values", 2), ("stem", "5x5")],
+    [
+        ("structure", "plain"),
+        ("precision", "w2a2"),
+        ("pad_values", 2),
+        ("stem", "5x5"),
+        ("activation", "relu"),
+    ],
 )
 def test_bad_config_is_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} must be"):
@@ -187,6 +193,13 @@ def test_option_a_shortcut(rng, size, filters, strides):
 def test_shortcut_that_narrows_is_refused():
     with pytest.raises(ValueError, match="filters must be at least the input's channels: 2 < 4"):
         OptionAShortcut(2)(np.zeros((1, 4, 4, 4), np.float32))
+
+
+def test_rounding_does_not_decide_what_untrained_binary_weights_answer(rng):
+    model = build(ResNetConfig(precision="w1a32", image=(16, 16, 3)))
+    x = rng.normal(size=(8, 16, 16, 3)).astype(np.float32)
+    a, b = (model(v, training=False).numpy() for v in (x, x * np.float32(1 + 2**-22)))
+    assert np.abs(a - b).max() < 1e-4 * np.abs(a).max()
 
 
 @pytest.mark.parametrize("name", sorted(models.MODELS))

@@ -197,6 +197,7 @@ def _operator(op: Op, code: int, blob: bytes) -> Any:
         out.customOptionsFormat = schema.CustomOptionsFormat.FLEXBUFFERS
         return out
     kinds = {"ADD": "AddOptions", "MUL": "MulOptions", "MAX_POOL_2D": "Pool2DOptions"}
+    kinds["CONV_2D"] = "Conv2DOptions"
     if op.name in kinds:
         out.builtinOptionsType = getattr(schema.BuiltinOptions, kinds[op.name])
         out.builtinOptions = getattr(schema, f"{kinds[op.name]}T")()
