@@ -10,8 +10,10 @@ from converters.lce.gate import check_binary, check_known_ops
 from converters.lce.matching import match_layers
 from converters.lce.pipeline import PassReport, check_names, run_passes
 from converters.lce.preflight import Finding, preflight, untraceable
+from converters.leftovers import LeftoversReport, Mode, checked_mode, quantize_leftovers
 from converters.passes import Target, checked_target
 from converters.quiet import convert_quietly
+from irnet_keras.data.preprocessing import Inputs
 from irnet_keras.errors import CheckFailed
 
 
@@ -25,6 +27,7 @@ class Conversion:
         target: what the file is for.
         passes: what each pass did.
         findings: what pre-flight found; of a strict conversion only what is slow.
+        leftovers: what became of the float operators that remained.
     """
 
     data: bytes
@@ -32,6 +35,7 @@ class Conversion:
     target: Target
     passes: tuple[PassReport, ...]
     findings: tuple[Finding, ...] = ()
+    leftovers: LeftoversReport = LeftoversReport("float32")
 
 
 def convert(
@@ -41,6 +45,8 @@ def convert(
     target: Target = "lce",
     strict: bool = True,
     off: Collection[str] = (),
+    leftovers: Mode = "float32",
+    representative: Inputs | None = None,
 ) -> Conversion:
     """Convert a Keras model and check that every binary convolution became ``LceBconv2d``.
 
@@ -53,16 +59,22 @@ def convert(
             knows to have stayed float; otherwise these are warnings. A file with operators that
             no runtime has is refused either way.
         off: names of passes (:data:`converters.lce.pipeline.NAMES`) to leave out.
+        leftovers: what becomes of the float operators that remain, see :mod:`converters.leftovers`.
+        representative: preprocessed float32 images ``(n, height, width, channels)`` for that;
+            default: shipped images, resized where the model's are larger.
 
     Returns:
         the file; its input and output are float32, batch 1.
 
     Raises:
-        UsageError: the model has not exactly one input of known shape; an unknown target or pass.
-        CheckFailed: the converter failed, or pre-flight or the gate refused.
+        UsageError: the model has not exactly one input of known shape; an unknown target, pass or
+            kind of leftovers; no representative data for that.
+        CheckFailed: the converter failed, or pre-flight or the gate refused, or quantized
+            leftovers cost too much accuracy.
     """
     checked_target(target)
     check_names(off)
+    checked_mode(leftovers)
     _report(untraceable(model), log, strict=strict)
     convs = binary_convs(model)
     findings = preflight(model, target, convs)
@@ -83,7 +95,15 @@ def convert(
     binary = [m.conv.name for m in match_layers(graph, convs).matches if m.differing_bits == 0]
     if convs:
         log(f"{len(binary)} of {len(convs)} binary convolutions became {BCONV}")
-    return Conversion(graph.data, tuple(binary), target, passes, findings)
+    # Last: everything before compares with Keras, which knows no int8.
+    small = quantize_leftovers(graph, leftovers, representative, log)
+    if small.graph is not graph:
+        check_known_ops(small.graph)
+        if strict:
+            check_binary(small.graph, convs)
+    return Conversion(
+        small.graph.data, tuple(binary), target, passes, findings, small.report
+    )
 
 
 def _report(findings: tuple[Finding, ...], log: Callable[[str], None], *, strict: bool) -> None:
