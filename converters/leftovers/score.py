@@ -9,7 +9,7 @@ from converters.graph import Graph
 from converters.leftovers.modes import LIMIT_POINTS, Mode
 from converters.leftovers.representative import sample_inputs
 from converters.runtimes.modes import engine_for
-from converters.verify.running import opened
+from converters.runtimes.watching import opened
 from irnet_keras.data.cifar10 import LABELS
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.data.sample import load_sample

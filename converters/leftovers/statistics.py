@@ -14,7 +14,7 @@ from converters.leftovers.select import DENSE, Leftover, Selection
 from converters.leftovers.windows import windows
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.modes import engine_for
-from converters.verify.running import runner
+from converters.runtimes.watching import runner
 from irnet_keras.data.preprocessing import Inputs
 
 BATCH = 8  # images at a time: a 7x7 stem on 224x224 unfolds to 7 MB each

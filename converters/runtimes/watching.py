@@ -1,0 +1,61 @@
+"""Run edited copies of a file on images, to see tensors that are no outputs."""
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from converters.graph import Graph, with_outputs
+from converters.runtimes.process import TFLiteProcess
+from irnet_keras.data.preprocessing import Inputs
+
+BATCH = 50  # images at a time: bounds the memory of the recorded activations
+Values = dict[int, NDArray[Any]]  # by tensor index, batch first
+
+
+@contextlib.contextmanager
+def opened(data: bytes, **options: Any) -> Iterator[TFLiteProcess]:
+    """A process with the content of a file; ``options`` of :class:`TFLiteProcess`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "edited.tflite"
+        path.write_bytes(data)
+        with TFLiteProcess(path, **options) as process:
+            yield process
+
+
+class Watched:
+    """An interpreter whose outputs are the tensors asked for.
+
+    Attributes:
+        engine: what runs.
+    """
+
+    def __init__(self, graph: Graph, tensors: Sequence[int], process: TFLiteProcess) -> None:
+        self._tensors = tensors
+        self._shapes = [graph.tensors[i].shape[1:] for i in tensors]
+        self._process = process
+        self.engine = process.engine
+
+    def values(self, inputs: Inputs) -> Values:
+        """What these tensors hold for each image, in their own types."""
+        arrays = self._process.run_all(inputs)
+        shaped = [a.reshape(len(inputs), *s) for a, s in zip(arrays, self._shapes, strict=True)]
+        return dict(zip(self._tensors, shaped, strict=True))
+
+
+Runner = Callable[[Sequence[int]], contextlib.AbstractContextManager[Watched]]
+
+
+def runner(graph: Graph, engine: str, kernel: str) -> Runner:
+    """Opens interpreters of one engine that show chosen tensors."""
+
+    @contextlib.contextmanager
+    def watch(tensors: Sequence[int]) -> Iterator[Watched]:
+        data = with_outputs(graph, tensors)
+        with opened(data, threads=1, engine=engine, kernel=kernel) as process:
+            yield Watched(graph, tensors, process)
+
+    return watch
