@@ -120,6 +120,21 @@ class Edit:
         op.customOptionsFormat = schema.CustomOptionsFormat.FLEXBUFFERS
         self._before.setdefault(before.index, []).append(op)
 
+    def insert_space_to_depth(self, before: Op, source: int, output: int, block: int) -> None:
+        """A new ``SPACE_TO_DEPTH`` in front of an operator that exists."""
+        op = schema.OperatorT()
+        op.opcodeIndex = self._builtin_code(schema.BuiltinOperator.SPACE_TO_DEPTH)
+        op.inputs, op.outputs = [source], [output]
+        op.builtinOptionsType = schema.BuiltinOptions.SpaceToDepthOptions
+        op.builtinOptions = schema.SpaceToDepthOptionsT()
+        op.builtinOptions.blockSize = block
+        self._before.setdefault(before.index, []).append(op)
+
+    def set_strides(self, op: Op, strides: tuple[int, int]) -> None:
+        """Other strides (height, width) for a convolution."""
+        options = self._ops[op.index].builtinOptions
+        options.strideH, options.strideW = strides
+
     def set_inputs(self, op: Op, inputs: Sequence[int]) -> None:
         """Other inputs for an operator."""
         self._ops[op.index].inputs = list(inputs)
@@ -235,12 +250,17 @@ class Edit:
         for index, code in enumerate(codes):
             if code.customCode == name.encode():
                 return index
+        index = self._builtin_code(schema.BuiltinOperator.CUSTOM)
+        codes[index].customCode = name.encode()
+        return index
+
+    def _builtin_code(self, builtin: int) -> int:
+        """A new operator code; codes up to 127 stand in both fields."""
         code = schema.OperatorCodeT()
         code.version = 1
-        code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
-        code.customCode = name.encode()
-        codes.append(code)
-        return len(codes) - 1
+        code.builtinCode = code.deprecatedBuiltinCode = builtin
+        self._model.operatorCodes.append(code)
+        return len(self._model.operatorCodes) - 1
 
 
 def embed_buffers(data: bytes) -> Graph:

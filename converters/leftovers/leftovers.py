@@ -5,13 +5,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from converters.graph import Graph
+from converters.leftovers.fold_strides import fold_strides
 from converters.leftovers.modes import LIMIT_POINTS, Mode
 from converters.leftovers.prepare import prepare
 from converters.leftovers.quantizer import run_quantizer
 from converters.leftovers.representative import sample_inputs
 from converters.leftovers.score import Score, check, score
 from converters.leftovers.select import select
-from converters.leftovers.statistics import Statistics, collect
+from converters.leftovers.statistics import collect
 from irnet_keras.data.preprocessing import Inputs
 
 
@@ -113,8 +114,7 @@ def quantize_leftovers(
         shape = graph.tensors[graph.inputs[0]].shape[1:]
         representative = sample_inputs(shape, test=False)
     log(f"leftovers {mode}: {len(representative)} images to see what the operators see")
-    statistics = collect(graph, selection, representative)
-    result = _quantized(graph, mode, statistics, log)
+    result = _quantized(graph, mode, representative, log)
     found = score(graph, result, representative)
     check(found, mode)
     schemes = {leftover.op.index: leftover.scheme for leftover in selection.weighted}
@@ -140,9 +140,13 @@ def quantize_leftovers(
 
 
 def _quantized(
-    graph: Graph, mode: Mode, statistics: Statistics, log: Callable[[str], None]
+    graph: Graph, mode: Mode, representative: Inputs, log: Callable[[str], None]
 ) -> Graph:
-    prepared = prepare(graph, select(graph, mode), statistics)
+    if mode == "int8":
+        graph = fold_strides(graph)
+    selection = select(graph, mode)
+    statistics = collect(graph, selection, representative)
+    prepared = prepare(graph, selection, statistics)
     # the same choice, of operators that read other weights now
     ranges = statistics.ranges if mode == "int8" else {}
     return run_quantizer(prepared, select(prepared, mode), ranges, log)

@@ -19,7 +19,13 @@ _BITS = 8
 _NUMBER = re.compile(r"^#\d+#")
 # Versions of TensorFlow Lite's kernels that know int8 operands, from its op_version.cc; the
 # quantizer writes 1 whatever the operands.
-_INT8_VERSIONS = {"CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 4, "MAX_POOL_2D": 2}
+_INT8_VERSIONS = {
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "FULLY_CONNECTED": 4,
+    "MAX_POOL_2D": 2,
+    "SPACE_TO_DEPTH": 2,
+}
 _PER_CHANNEL_DEQUANTIZE, _DEQUANTIZE = 5, 2
 
 
@@ -73,8 +79,8 @@ def _run(
     recipe = RecipeManager()
     for leftover in selection.weighted:
         _add(recipe, leftover)
-    for pool in selection.pools:
-        recipe.add_static_config(_scope(pool), _operation(pool), _BITS, _BITS)
+    for op in selection.beside:
+        recipe.add_static_config(_scope(op), _operation(op), _BITS, _BITS)
     values = {
         _name(graph, i): {"min": _scalar(low), "max": _scalar(high)}
         for i, (low, high) in ranges.items()

@@ -50,7 +50,7 @@ def round_weights(weights: Doubles, step: Doubles, covariance: Doubles) -> Doubl
     codes = np.rint(weights / step)
     error = codes * step - weights
     steps = step[:, 0]
-    movable = np.abs(codes) < LEVELS
+    movable = (np.abs(codes) < LEVELS) & (weights != 0)  # (zeros are taps that do not exist)
     for _ in range(MAX_SWEEPS):
         moved = False
         for j in range(size):

@@ -6,7 +6,7 @@ every value is packed to a sign, directly and through every shortcut behind it, 
 take the other sign. See docs/explanation/leftovers.md for the measurement.
 
 ``int8`` takes all of them: the stem is where the time goes. A max pool that alone reads a
-convolution pools int8, a quarter of the bytes.
+convolution pools int8, a quarter of the bytes, and a SPACE_TO_DEPTH that alone feeds one moves int8.
 """
 
 from dataclasses import dataclass
@@ -51,16 +51,16 @@ class Kept:
 
 @dataclass(frozen=True)
 class Selection:
-    """Weighted operators, the max pools that go with them, and what stays."""
+    """Weighted operators, what moves or pools values beside them, and what stays."""
 
     weighted: tuple[Leftover, ...]
-    pools: tuple[Op, ...]
+    beside: tuple[Op, ...]
     kept: tuple[Kept, ...]
 
     @property
     def ops(self) -> tuple[Op, ...]:
         """Every operator that will be quantized, in execution order."""
-        chosen = [*(leftover.op for leftover in self.weighted), *self.pools]
+        chosen = [*(leftover.op for leftover in self.weighted), *self.beside]
         return tuple(sorted(chosen, key=lambda op: op.index))
 
 
@@ -84,16 +84,28 @@ def select(graph: Graph, mode: Mode) -> Selection:
             # Dense int8 kernels before TensorFlow 2.17, LCE's among them, know one scale only,
             # and use the first of several without a word.
             weighted.append(Leftover(op, "int8", op.name != DENSE))
-    pools = [
-        pool
+    beside = [
+        op
         for leftover in weighted
-        if leftover.scheme == "int8" and (pool := _only_pool(graph, leftover.op)) is not None
+        if leftover.scheme == "int8"
+        for op in (_only_pool(graph, leftover.op), _only_source(graph, leftover.op))
+        if op is not None
     ]
-    return Selection(tuple(weighted), tuple(pools), tuple(kept))
+    return Selection(tuple(weighted), tuple(beside), tuple(kept))
 
 
 def _only_pool(graph: Graph, op: Op) -> Op | None:
-    readers = graph.consumers(op.outputs[0])
-    if len(readers) != 1 or op.outputs[0] in graph.outputs:
+    reader = _only_reader(graph, op.outputs[0])
+    return reader if reader is not None and reader.name == "MAX_POOL_2D" else None
+
+
+def _only_source(graph: Graph, op: Op) -> Op | None:
+    source = graph.producer(op.inputs[0])
+    if source is None or source.name != "SPACE_TO_DEPTH":
         return None
-    return readers[0] if readers[0].name == "MAX_POOL_2D" else None
+    return source if _only_reader(graph, op.inputs[0]) is not None else None
+
+
+def _only_reader(graph: Graph, tensor: int) -> Op | None:
+    readers = graph.consumers(tensor)
+    return readers[0] if len(readers) == 1 and tensor not in graph.outputs else None
