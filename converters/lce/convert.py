@@ -1,7 +1,7 @@
 """Conversion with Larq Compute Engine."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from converters.graph import BCONV, read_graph
@@ -35,7 +35,7 @@ class Conversion:
     target: Target
     passes: tuple[PassReport, ...]
     findings: tuple[Finding, ...] = ()
-    leftovers: LeftoversReport = LeftoversReport("float32")
+    leftovers: LeftoversReport = field(default_factory=lambda: LeftoversReport("float32"))
 
 
 def convert(
@@ -101,9 +101,7 @@ def convert(
         check_known_ops(small.graph)
         if strict:
             check_binary(small.graph, convs)
-    return Conversion(
-        small.graph.data, tuple(binary), target, passes, findings, small.report
-    )
+    return Conversion(small.graph.data, tuple(binary), target, passes, findings, small.report)
 
 
 def _report(findings: tuple[Finding, ...], log: Callable[[str], None], *, strict: bool) -> None:

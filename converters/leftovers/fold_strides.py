@@ -57,7 +57,9 @@ def folded_weights(weights: NDArray[np.float32], leads: tuple[int, int]) -> NDAr
         ``(filters, ceil((height + lead) / 2), likewise, 4 * channels)``.
     """
     filters, height, width, channels = weights.shape
-    pads = [(lead, (size + lead) % BLOCK) for size, lead in zip((height, width), leads, strict=True)]
+    pads = [
+        (lead, (size + lead) % BLOCK) for size, lead in zip((height, width), leads, strict=True)
+    ]
     padded = np.pad(weights, [(0, 0), *pads, (0, 0)])
     rows, columns = padded.shape[1] // BLOCK, padded.shape[2] // BLOCK
     blocks = padded.reshape(filters, rows, BLOCK, columns, BLOCK, channels)

@@ -13,7 +13,7 @@ from irnet_keras.errors import UsageError
 # More images change the ranges and moments little and take time.
 MAX_IMAGES = 256
 # Larger inputs have many windows each.
-MAX_PIXELS = MAX_IMAGES * 64 * 64
+MAX_PIXELS = 64 * 224 * 224
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 OPTION = "--representative"
 

@@ -1,12 +1,16 @@
 """Round weights to int8 so that sums change as little as they can, not each weight.
 
-    error of a filter's sums = (q*s - w) . x,   mean square = e' C e  once the bias takes  e . mean(x)
+    e = q*s - w,   error of a filter's sums = e . x,   mean square = e' C e
 
-With C the covariance of the inputs, every weight goes up or down, whichever is better given how
-the others were rounded (coordinate descent from the nearest values; each step lowers the error,
-so it ends). Weights move by less than one step, and the largest of each scale, which defines it,
-stays. Bias correction alone is Nagel et al., ICCV 2019 (section 4.2); choosing up or down by the
-inputs' second moments is Nagel et al., ICML 2020 (equation 12), solved greedily.
+where C is the covariance of the inputs, once the bias has taken e . mean(x). Every weight goes up
+or down, whichever is better given how the others were rounded (coordinate descent from the
+nearest values; each move lowers the error, so it ends). Weights move by less than one step, and
+the largest of each scale, which defines it, stays.
+
+References:
+    Bias correction: Nagel et al., Data-Free Quantization Through Weight Equalization and Bias
+    Correction, ICCV 2019. Up or down by the inputs' second moments: Nagel et al., Up or Down?
+    Adaptive Rounding for Post-Training Quantization, ICML 2020; here solved greedily.
 """
 
 import numpy as np
@@ -17,7 +21,7 @@ from converters.leftovers.statistics import Doubles, Moments
 LEVELS = 127  # symmetric int8, as LiteRT's kernels want weights
 # Of the mean variance, added to each: a few hundred images say nothing about rare directions.
 DAMPING = 0.01
-# Past some ten sweeps next to nothing moves (3 to 8 on ResNet-18's layers).
+# From the fifth on the error falls by 3 % at most, from the tenth by none (ResNet-18, ResNet-20).
 MAX_SWEEPS = 10
 
 

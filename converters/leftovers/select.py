@@ -6,7 +6,7 @@ every value is packed to a sign, directly and through every shortcut behind it, 
 take the other sign. See docs/explanation/leftovers.md for the measurement.
 
 ``int8`` takes all of them: the stem is where the time goes. A max pool that alone reads a
-convolution pools int8, a quarter of the bytes, and a SPACE_TO_DEPTH that alone feeds one moves int8.
+convolution pools int8, a quarter of the bytes; a SPACE_TO_DEPTH that feeds nothing else moves int8.
 """
 
 from dataclasses import dataclass

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from converters.graph import Graph, conv_options
+from converters.graph.windows import windows
 from converters.leftovers.select import DENSE, Leftover, Selection
-from converters.leftovers.windows import windows
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.modes import engine_for
 from converters.runtimes.watching import runner

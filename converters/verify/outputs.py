@@ -60,8 +60,13 @@ def _non_finite(logits: NDArray[np.float32]) -> int:
     return int((~np.isfinite(logits)).sum())
 
 
-def output_reasons(kind: Kind, report: OutputReport, limits: Limits) -> list[str]:
-    """Why the comparison fails, empty when it passes."""
+def output_reasons(
+    kind: Kind, report: OutputReport, limits: Limits, *, int8_leftovers: bool = False
+) -> list[str]:
+    """Why the comparison fails, empty when it passes.
+
+    ``int8_leftovers``: the file computes some float layers in int8.
+    """
     reasons = [
         f"{count} logits of {whose} are NaN or infinite"
         for whose, count in [
@@ -78,10 +83,13 @@ def output_reasons(kind: Kind, report: OutputReport, limits: Limits) -> list[str
         reasons.append(f"logits differ by {worst:.3g}{given}, at most {tolerance:.3g} allowed")
     if report.num_images >= limits.min_accuracy_images:
         points = limits.int8_accuracy_points if kind == "int8" else limits.max_accuracy_points
+        if int8_leftovers:
+            points = limits.int8_leftovers_points
         # in whole images, rounded: accuracies and points are not exact in binary
         difference = round(abs(report.keras_accuracy - report.file_accuracy) * report.num_images)
         allowed = round(points * report.num_images / 100, 6)
-        strict = kind != "int8" and report.num_images >= limits.strict_accuracy_images
+        exact = kind != "int8" and not int8_leftovers
+        strict = exact and report.num_images >= limits.strict_accuracy_images
         if not strict:
             allowed = max(allowed, 2 * report.changed**0.5)
         if not (difference <= allowed):

@@ -24,8 +24,15 @@ from converters.verify.layers import (
 from converters.verify.oracle import compare_with_lce, oracle_reasons
 from converters.verify.outputs import compare_outputs, output_reasons
 from converters.verify.own_values import OwnValue
+from converters.verify.quantized import (
+    Moved,
+    check_quantized,
+    has_int8_activations,
+    moved_by,
+)
+from converters.verify.quantized import tensors_to_watch as quantized_to_watch
 from converters.verify.report import FlipReport, Kind, LayerReport, Limits, VerifyReport
-from converters.verify.running import BATCH, runner
+from converters.verify.running import BATCH, Values, runner
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.errors import UsageError
@@ -122,6 +129,7 @@ class _Verification:
         self.reasons: list[str] = []
         self.notes: list[str] = []
         self.parts: dict[str, Any] = {}
+        self.moved = Moved({}, {})  # by quantized leftovers
 
     def check(self, images: LabelledImages, rng: np.random.Generator, per_layer: int) -> None:
         """All comparisons that the file and the model allow."""
@@ -162,9 +170,11 @@ class _Verification:
 
     def _check_layers(self, matching: Matching, inputs: Inputs) -> None:
         watched = tensors_to_watch(self.graph)
-        with self.watch(watched) as run:
+        leftovers = quantized_to_watch(self.graph)
+        with self.watch(list(dict.fromkeys([*watched, *leftovers]))) as run:
             values = run.values(inputs)
         values.update(dict.fromkeys(self.graph.inputs, inputs))
+        self._check_leftovers(values)
         quantize = [check_quantize(self.graph, op, values) for op in self.graph.ops_named(QUANTIZE)]
         inverted = inverted_inputs(self.graph, matching)
         layers = [
@@ -181,6 +191,19 @@ class _Verification:
         self.parts["quantize"] = tuple(quantize)
         self.parts["layers"] = tuple(layers)
 
+    def _check_leftovers(self, values: Values) -> None:
+        """Float layers that were quantized, each on its own."""
+        reports, sigmas = check_quantized(self.graph, values)
+        self.moved = moved_by(self.graph, sigmas)
+        self.parts["leftovers"] = tuple(reports)
+        for report in reports:
+            if report.violations:
+                self.reasons.append(
+                    f"operator {report.op_index} ({report.op} {report.tensor!r}): "
+                    f"{report.violations} of {report.num_outputs} outputs are wrong, worst by "
+                    f"{report.worst_error:.3g} (tolerance {report.tolerance:.2g})"
+                )
+
     def _check_outputs(self, matching: Matching | None, images: LabelledImages) -> None:
         """All images end to end; with signs where the layers are matched."""
         own = list(self.graph.outputs[:1])
@@ -195,8 +218,14 @@ class _Verification:
         watched = [
             i for i in dict.fromkeys([*packed, *sources_behind]) if i not in self.graph.inputs
         ] or own
-        free = FlipCounter(self.convs, independent=False)
-        given = FlipCounter(self.convs, independent=True)
+        behind_signs = [
+            index if v.source is None else v.source
+            for v, index in zip(values_behind, packed, strict=True)
+        ]
+        added = self._added(behind_signs)
+        rms = [self.moved.rms.get(i, 0.0) for i in behind_signs] or None
+        free = FlipCounter(self.convs, independent=False, added=added)
+        given = FlipCounter(self.convs, independent=True, added=added, rms=rms)
         keras_logits, reference_logits = [], []
         file_logits: list[NDArray[Any]] = []
         with self.watch(watched) as run_watched, self.watch(own) as run_plain:
@@ -226,6 +255,11 @@ class _Verification:
         if packed:
             self._add_flips(free.reports(), given.reports())
             reference = np.concatenate(reference_logits)
+            if self.parts["leftovers"]:
+                self.notes.append(
+                    "quantized layers are compared one by one, logits by argmax and accuracy"
+                )
+                reference = None
         elif self.convs:
             self.notes.append("signs were not compared, so logits were compared by argmax only")
             reference = None
@@ -233,11 +267,28 @@ class _Verification:
             self.kind, keras, np.concatenate(file_logits), images.labels, reference
         )
         self.parts["outputs"] = report
-        self.reasons += output_reasons(self.kind, report, self.limits)
+        int8 = self.kind == "lce" and has_int8_activations(self.graph)
+        self.reasons += output_reasons(self.kind, report, self.limits, int8_leftovers=int8)
         if report.agreement < self.limits.min_agreement and not self.reasons:
             self.notes.append(
                 f"only {report.agreement:.1%} of the images have the same argmax, although each "
                 "layer is right on the file's own signs: values within rounding of 0 take either"
+            )
+
+    def _added(self, tensors: list[int]) -> list[float] | None:
+        """How far quantized leftovers may move what is packed."""
+        added = [self.moved.values.get(i, 0.0) for i in tensors]
+        for index, moved in zip(tensors, added, strict=True):
+            if not np.isfinite(moved):
+                name = self.graph.tensors[index].name
+                self.notes.append(f"signs of {name!r} were not compared: unknown operator before")
+        return added or None
+
+    def _check_rms(self, layer: str, rms: float, limit: float) -> None:
+        if not (rms <= limit):
+            self.reasons.append(
+                f"layer {layer}: its input differs from Keras's by {rms:.3g} (root mean square), "
+                f"int8 explains {limit:.3g}"
             )
 
     def _check_oracle(self, matching: Matching, images: Inputs, chosen: NDArray[Any]) -> None:
@@ -268,6 +319,8 @@ class _Verification:
                     "input are NaN or infinite"
                 )
         for report in given:
+            if report.rms is not None and report.rms_limit is not None:
+                self._check_rms(report.layer, report.rms, report.rms_limit)
             if report.unexplained:
                 self.reasons.append(
                     f"layer {report.layer}: {report.unexplained} signs of its input differ "

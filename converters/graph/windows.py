@@ -5,13 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.graph import ConvOptions
+from converters.graph.builtin_ops import ConvOptions
 from converters.graph.lce_ops import SAME
 
 
-def windows(
-    values: NDArray[np.float32], kernel: tuple[int, ...], options: ConvOptions
-) -> NDArray[Any]:
+def windows(values: NDArray[Any], kernel: tuple[int, ...], options: ConvOptions) -> NDArray[Any]:
     """Patches that a convolution multiplies with its filters.
 
     Args:
@@ -20,7 +18,8 @@ def windows(
         options: of the operator; SAME padding is TensorFlow's, with zeros.
 
     Returns:
-        a view where possible: ``(n, out_height, out_width, kernel height, kernel width, channels)``.
+        ``(n, out_height, out_width, kernel_height, kernel_width, channels)``,
+        a view where possible.
     """
     pads, spans, counts = [], [], []
     sides = zip(values.shape[1:3], kernel, options.strides, options.dilation, strict=True)
@@ -35,7 +34,7 @@ def windows(
         spans.append(span)
         counts.append(count)
     padded = np.pad(values, [(0, 0), *pads, (0, 0)])
-    view = np.lib.stride_tricks.sliding_window_view(padded, spans, axis=(1, 2))
+    view = np.lib.stride_tricks.sliding_window_view(padded, spans, (1, 2))  # type: ignore[call-overload]
     (down, right), (dilate_y, dilate_x) = options.strides, options.dilation
     view = view[:, ::down, ::right, :, ::dilate_y, ::dilate_x][:, : counts[0], : counts[1]]
     return view.transpose(0, 1, 2, 4, 5, 3)
