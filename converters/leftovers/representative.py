@@ -38,6 +38,16 @@ def sample_inputs(shape: tuple[int, ...], *, test: bool) -> Inputs:
     return preprocess(resized(images[: _count(shape)], shape))
 
 
+def check_representative(path: Path) -> None:
+    """Refuse early what can be no representative data.
+
+    Raises:
+        UsageError: it is neither a folder nor an ``.npz`` file.
+    """
+    if not path.is_dir() and not (path.suffix.lower() == ".npz" and path.is_file()):
+        raise UsageError(f"{OPTION} must be a folder of images or an .npz file, got {path}")
+
+
 def load_representative(path: str | Path, shape: tuple[int, ...]) -> Inputs:
     """Images of a user.
 
@@ -51,12 +61,12 @@ def load_representative(path: str | Path, shape: tuple[int, ...]) -> Inputs:
         UsageError: missing, unreadable or of another form.
     """
     path = Path(path)
+    check_representative(path)
     if path.is_dir():
         return _folder(path, shape)
-    if path.suffix.lower() != ".npz":
-        raise UsageError(f"{OPTION} must be a folder of images or an .npz file, got {path}")
     try:
-        with np.load(path) as archive:
+        # (NumPy leaves a damaged archive open unless it is given an open file)
+        with path.open("rb") as stream, np.load(stream) as archive:
             names = archive.files
             if len(names) != 1:
                 raise UsageError(

@@ -54,12 +54,14 @@ def convert(
     from converters.lce import convert as run
     from converters.lce.keras_trace import input_shape
     from converters.lce.pipeline import check_names
-    from converters.leftovers import checked_mode, load_representative
+    from converters.leftovers import check_representative, checked_mode, load_representative
     from converters.passes import checked_target
 
     mode = checked_mode(leftovers, "--leftovers")
-    if representative is not None and mode == "float32":
-        raise UsageError("--representative goes with --leftovers int8-weights or int8")
+    if representative is not None:
+        if mode == "float32":
+            raise UsageError("--representative goes with --leftovers int8-weights or int8")
+        check_representative(representative)
     wanted = checked_target(target, "--target")
     check_names(no_pass or ())
     resolved = load_model(model, untrained=untrained)

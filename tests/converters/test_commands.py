@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -211,3 +212,23 @@ def test_convert_reports_findings_and_refuses(irnet: Irnet, tmp_path: Path) -> N
     )
     assert set(finding) == {"layer", "check", "severity", "reason", "cure"}
     assert "warning: stem: " in forced.err
+
+
+def test_leftovers_that_cost_accuracy_leave_no_file(irnet: Irnet, tmp_path: Path) -> None:
+    """Ranges from images that are all alike fit no other image."""
+    data, file = tmp_path / "data.npz", tmp_path / "model.tflite"
+    np.savez(data, images=np.full((4, 32, 32, 3), 0.01, np.float32))
+    options = ("--leftovers", "int8", "--representative", data)
+    refused = irnet("convert", MODEL, "-o", file, *options, "--json", "-")
+    assert refused.status == 1
+    assert "error: --leftovers int8: accuracy falls from 81." in refused.err
+    assert refused.out == ""
+    assert not file.exists()
+
+    made = irnet("convert", MODEL, "-o", file, "--leftovers", "int8-weights", "--json", "-")
+    assert made.status == 0, made.err
+    leftovers = json.loads(made.out)["leftovers"]
+    assert leftovers["mode"] == "int8-weights"
+    assert leftovers["num_images"] == 1000
+    assert abs(leftovers["accuracy_before"] - leftovers["accuracy_after"]) <= 0.005
+    assert leftovers["bytes_after"] == file.stat().st_size
