@@ -68,7 +68,7 @@ CASES = [
         "--representative goes with --leftovers int8-weights or int8",
     ),
     (
-        "convert resnet20-w1a1-cifar10 -o {tmp}/o.tflite --leftovers int8 --representative {tmp}/no",
+        "convert resnet20-w1a1-cifar10 -o {tmp}/o --leftovers int8 --representative {tmp}/no",
         "--representative must be a folder of images or an .npz file",
     ),
     ("explain {tmp}/missing.tflite", "cannot read {tmp}/missing.tflite: No such file"),

@@ -143,6 +143,8 @@ def test_convert_takes_a_target_and_leaves_out_passes(irnet: Irnet, tmp_path: Pa
     assert converted.status == 0, converted.err
     summary = json.loads(converted.out)
     assert summary["target"] == "delegate"
+    assert summary["leftovers"]["mode"] == "float32"
+    assert summary["leftovers"]["accuracy_after"] is None
     assert [p["name"] for p in summary["passes"]] == [
         "pack-outputs", "pack-pools", "fold-batch-norms", "remove-dead",
     ]  # fmt: skip
@@ -224,11 +226,3 @@ def test_leftovers_that_cost_accuracy_leave_no_file(irnet: Irnet, tmp_path: Path
     assert "error: --leftovers int8: accuracy falls from 81." in refused.err
     assert refused.out == ""
     assert not file.exists()
-
-    made = irnet("convert", MODEL, "-o", file, "--leftovers", "int8-weights", "--json", "-")
-    assert made.status == 0, made.err
-    leftovers = json.loads(made.out)["leftovers"]
-    assert leftovers["mode"] == "int8-weights"
-    assert leftovers["num_images"] == 1000
-    assert abs(leftovers["accuracy_before"] - leftovers["accuracy_after"]) <= 0.005
-    assert leftovers["bytes_after"] == file.stat().st_size
