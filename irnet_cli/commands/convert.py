@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
+from irnet_cli.model_argument import (
+    ModelArgument,
+    NetworkOption,
+    TrustOption,
+    UntrainedOption,
+    load_model,
+)
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write
@@ -44,6 +50,8 @@ def convert(
         ),
     ] = None,
     untrained: UntrainedOption = False,
+    network: NetworkOption = None,
+    trust: TrustOption = False,
     json_file: JsonOption = None,
 ) -> None:
     """Write the 1-bit file; fails unless every binary convolution runs in 1 bit, and rightly."""
@@ -64,7 +72,7 @@ def convert(
         check_representative(representative)
     wanted = checked_target(target, "--target")
     check_names(no_pass or ())
-    resolved = load_model(model, untrained=untrained)
+    resolved = load_model(model, untrained=untrained, network=network, trust=trust)
     images = None
     if representative is not None:
         images = load_representative(representative, input_shape(resolved.model))
