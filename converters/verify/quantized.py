@@ -9,10 +9,12 @@ sub-Gaussian with variance ``a^2 / 3`` (a uniform error's own); so is a weighted
     sigma^2 = (step_w * |x|)^2 / 3 + step_out^2 / 12
 
 for weights rounded up or down by less than a whole step (converters.leftovers.rounding) and the
-largest patch |x| seen, plus what the input brings, all errors with the same sign at worst.
-``SIGMAS`` of it are exceeded by 2 of 10^9 values. The root mean square of the differences, for
-which the mean of |x|^2 counts, may be ``RMS_SIGMAS`` of it: one layer's weights are drawn once, and
-some filters carry most of the signal.
+largest patch |x| seen, plus what the input brings: errors of different channels are independent,
+each has rounded weights of its own; those of one channel at worst agree. Single values may differ
+by ``SIGMAS`` of it, which 2 of 10^9 exceed. The root mean square of the differences, for which the
+mean of |x|^2 counts, may be ``RMS_SIGMAS`` of it (one layer's weights are drawn once, and some
+filters carry most of the signal); there what earlier layers bring is not bounded but measured, and
+may be ``RMS_SLACK`` of that: a 3x3 max pool of stride 2 lifts it by sqrt(9) at worst, a slice less.
 """
 
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from converters.verify.running import Values
 INT8_STEPS = 1.0
 SIGMAS = 6.0
 RMS_SIGMAS = 2.0
+RMS_SLACK = 3.0
 
 Doubles = NDArray[np.float64]
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -126,35 +129,38 @@ def check_quantized(graph: Graph, values: Values) -> tuple[list[LeftoverReport],
     return reports, sigmas
 
 
-@dataclass(frozen=True)
-class Moved:
-    """How far quantization may move each tensor, given the signs, by tensor index.
+def single_limits(graph: Graph, sigmas: dict[int, Sigma]) -> dict[int, float]:
+    """How far quantization may move single values, given the signs, by tensor index.
 
     Infinite behind operators of which nothing is known.
-
-    Attributes:
-        values: single values.
-        rms: root mean square over all values.
     """
-
-    values: dict[int, float]
-    rms: dict[int, float]
+    return _spread(graph, {i: SIGMAS * sigma.worst for i, sigma in sigmas.items()}, {})
 
 
-def moved_by(graph: Graph, sigmas: dict[int, Sigma]) -> Moved:
-    """From the quantized operators to all that read them."""
-    worst = _spread(graph, {i: SIGMAS * sigma.worst for i, sigma in sigmas.items()})
-    typical = _spread(graph, {i: RMS_SIGMAS * sigma.typical for i, sigma in sigmas.items()})
-    return Moved(worst, typical)
+def rms_limits(
+    graph: Graph, sigmas: dict[int, Sigma], measured: dict[int, float]
+) -> dict[int, float]:
+    """The same of root mean squares.
+
+    Args:
+        graph: the file.
+        sigmas: of :func:`check_quantized`.
+        measured: root mean square differences of some tensors, by index.
+    """
+    own = {i: RMS_SIGMAS * sigma.typical for i, sigma in sigmas.items()}
+    return _spread(graph, own, measured)
 
 
-def _spread(graph: Graph, sigmas: dict[int, float]) -> dict[int, float]:
-    moved: dict[int, float] = {}
+def _spread(graph: Graph, own: dict[int, float], measured: dict[int, float]) -> dict[int, float]:
+    limits: dict[int, float] = {}
+    brought: dict[int, float] = {}
     for op in graph.ops:
-        incoming = [moved.get(i, 0.0) for i in op.inputs if i >= 0]
-        total = _passed_on(graph, op, incoming) + sigmas.get(op.index, 0.0)
-        moved.update(dict.fromkeys(op.outputs, total))
-    return moved
+        incoming = [brought.get(i, 0.0) for i in op.inputs if i >= 0]
+        total = _passed_on(graph, op, incoming) + own.get(op.index, 0.0)
+        for i in op.outputs:
+            limits[i] = total
+            brought[i] = min(total, RMS_SLACK * measured.get(i, total))
+    return limits
 
 
 def _passed_on(graph: Graph, op: Op, incoming: list[float]) -> float:
@@ -166,8 +172,10 @@ def _passed_on(graph: Graph, op: Op, incoming: list[float]) -> float:
         return sum(incoming)
     if op.name in _MULTIPLIERS:
         weights = np.abs(_weights(graph, op))
-        axes = (0, 1, 2) if op.name == "DEPTHWISE_CONV_2D" else tuple(range(1, weights.ndim))
-        return max(incoming) * float(weights.sum(axis=axes).max())
+        taps = weights.sum(axis=tuple(range(1, weights.ndim - 1)))
+        depthwise = op.name == "DEPTHWISE_CONV_2D"
+        gains = taps if depthwise else np.sqrt(np.square(taps).sum(axis=-1))
+        return max(incoming) * float(gains.max())
     constants = [graph.tensors[i].data for i in op.inputs if i >= 0]
     factors = [c for c in constants if c is not None]
     if op.name == "MUL" and len(factors) == 1:

@@ -32,7 +32,7 @@ class Limits(_Frozen):
         strict_accuracy_images: from this many images on, chance excuses nothing.
         int8_accuracy_points: limit of int8 files, which are not meant to be exact. Chance
             counts at every number of images.
-        int8_leftovers_points: the same of LCE files whose float layers became int8.
+        int8_leftovers_points: limit of LCE files whose float layers became int8.
     """
 
     min_agreement: float = 0.8
@@ -135,8 +135,9 @@ class FlipReport(_Frozen):
         tolerance: see :func:`converters.verify.flips.flip_tolerances`.
         worst_unexplained: largest absolute value (Keras's or the file's) at an unexplained flip.
         non_finite: inputs that are NaN or infinite in Keras or, where it has them, in the file.
-        rms: root mean square difference of the inputs, where quantized layers come before.
-        rms_limit: allowed there, see :mod:`converters.verify.quantized`.
+        rms: root mean square difference of the inputs; None where the file has no numbers there.
+        rms_limit: allowed where quantized layers come before, see
+            :mod:`converters.verify.quantized`; None: not limited.
     """
 
     layer: str

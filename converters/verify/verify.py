@@ -25,10 +25,11 @@ from converters.verify.oracle import compare_with_lce, oracle_reasons
 from converters.verify.outputs import compare_outputs, output_reasons
 from converters.verify.own_values import OwnValue
 from converters.verify.quantized import (
-    Moved,
+    Sigma,
     check_quantized,
     has_int8_activations,
-    moved_by,
+    rms_limits,
+    single_limits,
 )
 from converters.verify.quantized import tensors_to_watch as quantized_to_watch
 from converters.verify.report import FlipReport, Kind, LayerReport, Limits, VerifyReport
@@ -129,7 +130,7 @@ class _Verification:
         self.reasons: list[str] = []
         self.notes: list[str] = []
         self.parts: dict[str, Any] = {}
-        self.moved = Moved({}, {})  # by quantized leftovers
+        self.sigmas: dict[int, Sigma] = {}  # of quantized leftovers, by operator index
 
     def check(self, images: LabelledImages, rng: np.random.Generator, per_layer: int) -> None:
         """All comparisons that the file and the model allow."""
@@ -193,8 +194,7 @@ class _Verification:
 
     def _check_leftovers(self, values: Values) -> None:
         """Float layers that were quantized, each on its own."""
-        reports, sigmas = check_quantized(self.graph, values)
-        self.moved = moved_by(self.graph, sigmas)
+        reports, self.sigmas = check_quantized(self.graph, values)
         self.parts["leftovers"] = tuple(reports)
         for report in reports:
             if report.violations:
@@ -222,10 +222,9 @@ class _Verification:
             index if v.source is None else v.source
             for v, index in zip(values_behind, packed, strict=True)
         ]
-        added = self._added(behind_signs)
-        rms = [self.moved.rms.get(i, 0.0) for i in behind_signs] or None
-        free = FlipCounter(self.convs, independent=False, added=added)
-        given = FlipCounter(self.convs, independent=True, added=added, rms=rms)
+        allowed = self._allowed(behind_signs)
+        free = FlipCounter(self.convs, independent=False, added=allowed)
+        given = FlipCounter(self.convs, independent=True, added=allowed)
         keras_logits, reference_logits = [], []
         file_logits: list[NDArray[Any]] = []
         with self.watch(watched) as run_watched, self.watch(own) as run_plain:
@@ -252,19 +251,17 @@ class _Verification:
                 reference_logits.append(logits)
         keras = np.concatenate(keras_logits)
         reference: NDArray[np.float32] | None = keras
+        added = 0.0
         if packed:
-            self._add_flips(free.reports(), given.reports())
+            given_reports, limits = self._with_limits(given, behind_signs)
+            self._add_flips(free.reports(), given_reports)
             reference = np.concatenate(reference_logits)
-            if self.parts["leftovers"]:
-                self.notes.append(
-                    "quantized layers are compared one by one, logits by argmax and accuracy"
-                )
-                reference = None
+            added = self._logits_added(reference - np.concatenate(file_logits), limits)
         elif self.convs:
             self.notes.append("signs were not compared, so logits were compared by argmax only")
             reference = None
         report = compare_outputs(
-            self.kind, keras, np.concatenate(file_logits), images.labels, reference
+            self.kind, keras, np.concatenate(file_logits), images.labels, reference, added
         )
         self.parts["outputs"] = report
         int8 = self.kind == "lce" and has_int8_activations(self.graph)
@@ -275,20 +272,41 @@ class _Verification:
                 "layer is right on the file's own signs: values within rounding of 0 take either"
             )
 
-    def _added(self, tensors: list[int]) -> list[float] | None:
+    def _allowed(self, tensors: list[int]) -> list[float] | None:
         """How far quantized leftovers may move what is packed."""
-        added = [self.moved.values.get(i, 0.0) for i in tensors]
+        limits = single_limits(self.graph, self.sigmas)
+        added = [limits.get(i, 0.0) for i in tensors]
         for index, moved in zip(tensors, added, strict=True):
             if not np.isfinite(moved):
                 name = self.graph.tensors[index].name
                 self.notes.append(f"signs of {name!r} were not compared: unknown operator before")
         return added or None
 
-    def _check_rms(self, layer: str, rms: float, limit: float) -> None:
+    def _with_limits(
+        self, counter: FlipCounter, tensors: list[int]
+    ) -> tuple[tuple[FlipReport, ...], dict[int, float]]:
+        """Reports with the limits of their root mean squares, and the limits of all tensors."""
+        layers = list(zip(tensors, counter.reports(), counter.roundings(), strict=True))
+        measured = {i: r.rms + rounding for i, r, rounding in layers if r.rms is not None}
+        limits = rms_limits(self.graph, self.sigmas, measured)
+        limited = tuple(
+            r.model_copy(update={"rms_limit": limits[i] + rounding if limits.get(i) else None})
+            for i, r, rounding in layers
+        )
+        return limited, limits
+
+    def _logits_added(self, difference: NDArray[np.float32], limits: dict[int, float]) -> float:
+        """How far quantized leftovers may move single logits; their mean square is checked."""
+        output = self.graph.outputs[0]
+        if limits.get(output):
+            rms = float(np.sqrt(np.square(difference, dtype=np.float64).mean()))
+            self._check_rms("the logits differ", rms, limits[output])
+        return single_limits(self.graph, self.sigmas).get(output, 0.0)
+
+    def _check_rms(self, what: str, rms: float, limit: float) -> None:
         if not (rms <= limit):
             self.reasons.append(
-                f"layer {layer}: its input differs from Keras's by {rms:.3g} (root mean square), "
-                f"int8 explains {limit:.3g}"
+                f"{what} from Keras's by {rms:.3g} (root mean square), int8 explains {limit:.3g}"
             )
 
     def _check_oracle(self, matching: Matching, images: Inputs, chosen: NDArray[Any]) -> None:
@@ -320,7 +338,8 @@ class _Verification:
                 )
         for report in given:
             if report.rms is not None and report.rms_limit is not None:
-                self._check_rms(report.layer, report.rms, report.rms_limit)
+                what = f"layer {report.layer}: its input differs"
+                self._check_rms(what, report.rms, report.rms_limit)
             if report.unexplained:
                 self.reasons.append(
                     f"layer {report.layer}: {report.unexplained} signs of its input differ "
