@@ -1,6 +1,7 @@
 """Options of TensorFlow Lite's own operators, read where somebody asks for them."""
 
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
@@ -57,6 +58,31 @@ def pool_options(graph: Graph, op: Op) -> PoolOptions | None:
         stride_height=_read(op, options.StrideH),
         filter_width=_read(op, options.FilterWidth),
         filter_height=_read(op, options.FilterHeight),
+    )
+
+
+@dataclass(frozen=True)
+class ConvOptions:
+    """Window of a ``CONV_2D`` or ``DEPTHWISE_CONV_2D``; ``padding`` is 0 SAME or 1 VALID."""
+
+    padding: int
+    strides: tuple[int, int]
+    dilation: tuple[int, int]
+
+
+def conv_options(graph: Graph, op: Op) -> ConvOptions | None:
+    """Window of a convolution (height, width); None where it has no options.
+
+    Raises:
+        UsageError: the options are unreadable.
+    """
+    options = _options(graph, op)
+    if options is None:
+        return None
+    return ConvOptions(
+        padding=_read(op, options.Padding),
+        strides=(_read(op, options.StrideH), _read(op, options.StrideW)),
+        dilation=(_read(op, options.DilationHFactor), _read(op, options.DilationWFactor)),
     )
 
 

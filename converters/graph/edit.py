@@ -89,9 +89,6 @@ class Edit:
     def __init__(self, graph: Graph) -> None:
         self._model = schema.ModelT.InitFromPackedBuf(graph.data, 0)
         self._main = self._model.subgraphs[0]
-        for op in self._main.operators:
-            if op.customOptions is not None:  # as a list they are not aligned as buffers are
-                op.customOptions = [int(byte) for byte in op.customOptions]
         self._before: dict[int, list[Any]] = {}
         self._ops: list[Any] = list(self._main.operators)
 
@@ -134,9 +131,31 @@ class Edit:
         code = self._code(schema.BuiltinOperator.DEQUANTIZE, _PER_CHANNEL_DEQUANTIZE)
         self._insert(before, code, [source], output)
 
+    def insert_space_to_depth(self, before: Op, source: int, output: int, block: int) -> None:
+        """A new ``SPACE_TO_DEPTH`` in front of an operator that exists."""
+        code = self._code(schema.BuiltinOperator.SPACE_TO_DEPTH, 1)
+        op = self._insert(before, code, [source], output)
+        op.builtinOptionsType = schema.BuiltinOptions.SpaceToDepthOptions
+        op.builtinOptions = schema.SpaceToDepthOptionsT()
+        op.builtinOptions.blockSize = block
+
+    def set_strides(self, op: Op, strides: tuple[int, int]) -> None:
+        """Other strides (height, width) for a convolution."""
+        options = self._ops[op.index].builtinOptions
+        options.strideH, options.strideW = strides
+
     def set_inputs(self, op: Op, inputs: Sequence[int]) -> None:
         """Other inputs for an operator."""
         self._ops[op.index].inputs = list(inputs)
+
+    def rename(self, tensor: int, name: str) -> None:
+        """Another name for a tensor."""
+        self._main.tensors[tensor].name = name
+
+    def require_version(self, op: Op, version: int) -> None:
+        """Say that an operator's kind needs at least this version of its kernel."""
+        code = self._model.operatorCodes[self._ops[op.index].opcodeIndex]
+        code.version = max(code.version, version)
 
     def set_activation(self, op: Op, activation: int) -> None:
         """Another fused activation for a builtin operator that has one."""
@@ -197,9 +216,7 @@ class Edit:
             UsageError: the edit left the graph inconsistent.
         """
         self._main.operators = self._operators()
-        builder = _AlignedBuilder(1024)
-        builder.Finish(self._model.Pack(builder), b"TFL3")
-        return read_graph(bytes(builder.Output()) + bytes(_TRAILING_BYTES))
+        return read_graph(_packed(self._model))
 
     def _operators(self) -> list[Any]:
         found = []
@@ -257,6 +274,34 @@ class Edit:
         code.version, code.customCode = version, custom
         codes.append(code)
         return len(codes) - 1
+
+
+def embed_buffers(data: bytes) -> Graph:
+    """Read a file whose constants may lie behind the flatbuffer, as large ones of some tools do.
+
+    Args:
+        data: of a trusted tool: it is read before it is checked.
+
+    Raises:
+        UsageError: what comes out is not well-formed.
+    """
+    model = schema.ModelT.InitFromPackedBuf(data, 0)
+    for buffer in model.buffers:
+        if buffer.size:
+            buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
+            buffer.offset = buffer.size = 0
+    return read_graph(_packed(model))
+
+
+def _packed(model: Any) -> bytes:
+    """A file; buffers are aligned, and LCE's kernels may read a little behind the last one."""
+    for subgraph in model.subgraphs:
+        for op in subgraph.operators:
+            if op.customOptions is not None:  # as a list they are not aligned as buffers are
+                op.customOptions = [int(byte) for byte in op.customOptions]
+    builder = _AlignedBuilder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output()) + bytes(_TRAILING_BYTES)
 
 
 class _AlignedBuilder(flatbuffers.Builder):

@@ -1,7 +1,7 @@
 """Conversion with Larq Compute Engine."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from converters.graph import BCONV, read_graph
@@ -12,8 +12,10 @@ from converters.lce.pipeline import PassReport, check_names, run_passes
 from converters.lce.postflight import Postflight, check_postflight, postflight
 from converters.lce.preflight import Finding, preflight, untraceable
 from converters.lce.progress import Progress, stage
+from converters.leftovers import LeftoversReport, Mode, checked_mode, quantize_leftovers
 from converters.passes import Target, checked_target
 from converters.quiet import convert_quietly
+from irnet_keras.data.preprocessing import Inputs
 from irnet_keras.errors import CheckFailed
 
 
@@ -28,6 +30,7 @@ class Conversion:
         passes: what each pass did.
         findings: what pre-flight found; of a strict conversion only what is slow.
         postflight: how the file compares with Keras; of a strict conversion without mismatches.
+        leftovers: what became of the float operators that remained.
     """
 
     data: bytes
@@ -36,6 +39,7 @@ class Conversion:
     passes: tuple[PassReport, ...]
     postflight: Postflight
     findings: tuple[Finding, ...] = ()
+    leftovers: LeftoversReport = field(default_factory=lambda: LeftoversReport("float32"))
 
 
 def convert(
@@ -47,6 +51,8 @@ def convert(
     off: Collection[str] = (),
     progress: Progress = lambda line: None,
     known_faults: bool = True,
+    leftovers: Mode = "float32",
+    representative: Inputs | None = None,
 ) -> Conversion:
     """Convert a Keras model and check that every binary convolution became ``LceBconv2d``.
 
@@ -63,16 +69,22 @@ def convert(
         off: names of passes (:data:`converters.lce.pipeline.NAMES`) to leave out.
         progress: receives a line as each stage begins and ends.
         known_faults: look for LCE's known faults first; False shows what the other checks find.
+        leftovers: what becomes of the float operators that remain, see :mod:`converters.leftovers`.
+        representative: preprocessed float32 images ``(n, height, width, channels)`` for that;
+            default: shipped images, resized where the model's are larger.
 
     Returns:
         the file; its input and output are float32, batch 1.
 
     Raises:
-        UsageError: the model has not exactly one input of known shape; an unknown target or pass.
-        CheckFailed: the converter failed, or pre-flight, the gate or post-flight refused.
+        UsageError: the model has not exactly one input of known shape; an unknown target, pass or
+            kind of leftovers; no representative data for that.
+        CheckFailed: the converter failed, or pre-flight, the gate or post-flight refused, or
+            quantized leftovers cost too much accuracy.
     """
     checked_target(target)
     check_names(off)
+    checked_mode(leftovers)
     _report(untraceable(model), log, strict=strict)
     findings: tuple[Finding, ...] = ()
     with stage("pre-flight", progress):
@@ -97,7 +109,17 @@ def convert(
     binary = [m.conv.name for m in match_layers(graph, convs).matches if m.differing_bits == 0]
     if convs:
         log(f"{len(binary)} of {len(convs)} binary convolutions became {BCONV}")
-    return Conversion(graph.data, tuple(binary), target, passes, compared, findings)
+    if leftovers == "float32":
+        return Conversion(graph.data, tuple(binary), target, passes, compared, findings)
+    # Last: everything before compares with Keras, which knows no int8.
+    with stage(f"leftovers to {leftovers}", progress):
+        small = quantize_leftovers(graph, leftovers, representative, log)
+        check_known_ops(small.graph)
+        if strict:
+            check_binary(small.graph, convs)
+    return Conversion(
+        small.graph.data, tuple(binary), target, passes, compared, findings, small.report
+    )
 
 
 def _warn_unless_strict(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from converters.graph import BCONV, QUANTIZE, Graph, Op, Tensor
 from converters.graph.bits import unpack_signs
-from converters.verify.running import Values
+from converters.runtimes.watching import Values
 
 Floats = NDArray[np.float32]
 _SAMPLE = 64  # values compared before all are

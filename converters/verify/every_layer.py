@@ -19,6 +19,7 @@ from converters.graph import Graph, pack_bits, unpack_signs
 from converters.lce.binary_convs import quantized_input
 from converters.lce.keras_trace import LayerCall, trace_model
 from converters.lce.matching import Match, Matching
+from converters.runtimes.watching import Values
 from converters.verify.counterparts import (
     Counterpart,
     Counterparts,
@@ -27,7 +28,6 @@ from converters.verify.counterparts import (
 )
 from converters.verify.flips import FLOAT_OPS_TOLERANCE
 from converters.verify.layers import inverted_inputs
-from converters.verify.running import Values
 
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "LceBconv2d")
 # Of the spread: a wrong filter, weight or border is far below, another layer's values far above.

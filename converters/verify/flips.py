@@ -79,13 +79,25 @@ class FlipCounter:
     Args:
         convs: layers in order.
         independent: Keras was given the file's bits, so an earlier flip explains nothing.
+        added: by layer, how much farther than rounding single inputs may be apart.
     """
 
-    def __init__(self, convs: list[BinaryConv], *, independent: bool) -> None:
+    def __init__(
+        self,
+        convs: list[BinaryConv],
+        *,
+        independent: bool,
+        added: list[float] | None = None,
+    ) -> None:
         self._independent = independent
         self._names = [conv.name for conv in convs]
-        self._base = flip_tolerances(convs)
+        self._rounding = flip_tolerances(convs)
+        self._base = list(self._rounding)
+        if added is not None:
+            self._base = [base + more for base, more in zip(self._base, added, strict=True)]
         names = ("bits", "flips", "near_zero", "downstream", "unexplained", "non_finite")
+        self._scales = [0.0] * len(convs)
+        self._squares = [(0.0, 0)] * len(convs)
         zeros = dict.fromkeys(names, 0)
         self._counts = [dict(zeros) for _ in convs]
         self._worst = [0.0] * len(convs)
@@ -115,8 +127,11 @@ class FlipCounter:
             if value is not None:
                 size = np.maximum(size, np.abs(value))  # NaN where either is
             finite = np.isfinite(size)
+            if value is not None:
+                self._add_squares(i, np.where(finite, value - source, 0.0))
             size = np.where(finite, size, np.finfo(np.float32).max)
             tolerance = self._base[i] + FLOAT_OPS_TOLERANCE * scale
+            self._scales[i] = max(self._scales[i], scale)
             near = flips & finite & (size <= tolerance)
             rest = flips & ~near
             late = rest & earlier[:, None, None, None]
@@ -133,6 +148,16 @@ class FlipCounter:
             if not self._independent:
                 earlier |= flips.any(axis=(1, 2, 3))
 
+    def _add_squares(self, layer: int, difference: NDArray[np.float32]) -> None:
+        total, count = self._squares[layer]
+        square = float(np.square(difference, dtype=np.float64).sum())
+        self._squares[layer] = (total + square, count + difference.size)
+
+    def roundings(self) -> list[float]:
+        """By layer, how far apart float rounding alone may bring the inputs."""
+        layers = zip(self._rounding, self._scales, strict=True)
+        return [rounding + FLOAT_OPS_TOLERANCE * scale for rounding, scale in layers]
+
     def reports(self) -> tuple[FlipReport, ...]:
         """One report per layer."""
         return tuple(
@@ -146,8 +171,14 @@ class FlipCounter:
                 tolerance=tolerance,
                 worst_unexplained=worst,
                 non_finite=count["non_finite"],
+                rms=(square / size) ** 0.5 if size else None,
             )
-            for name, count, tolerance, worst in zip(
-                self._names, self._counts, self._tolerances, self._worst, strict=True
+            for name, count, tolerance, worst, (square, size) in zip(
+                self._names,
+                self._counts,
+                self._tolerances,
+                self._worst,
+                self._squares,
+                strict=True,
             )
         )

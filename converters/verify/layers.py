@@ -19,6 +19,7 @@ from converters.graph import (
 from converters.graph.bits import count_bits, unpack_bits
 from converters.graph.lce_ops import ACTIVATIONS
 from converters.lce.matching import Match, Matching, packed_filter, pooled_bits
+from converters.runtimes.watching import Values
 from converters.verify.reference import (
     Affine,
     apply_affine,
@@ -28,7 +29,6 @@ from converters.verify.reference import (
     sign_tail,
 )
 from converters.verify.report import LayerReport, QuantizeReport
-from converters.verify.running import Values
 
 
 def tensors_to_watch(graph: Graph) -> list[int]:

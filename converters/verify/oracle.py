@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from converters.graph import Graph, Op
 from converters.runtimes import TFLiteProcess
 from converters.runtimes.interpreters import LCE
+from converters.runtimes.watching import BATCH, Runner, Values, opened
 from converters.verify.part import Part, binary_ops, part_file, parts
 from converters.verify.report import OracleLayer, OracleReport
-from converters.verify.running import BATCH, Runner, Values, opened
 from irnet_keras.data.preprocessing import Inputs
 from irnet_keras.errors import CheckFailed, UsageError
 

@@ -17,6 +17,7 @@ def compare_outputs(
     file: NDArray[np.float32],
     labels: NDArray[np.int64],
     reference: NDArray[np.float32] | None,
+    added: float = 0.0,
 ) -> OutputReport:
     """Compare logits.
 
@@ -26,6 +27,7 @@ def compare_outputs(
         file: logits of the same shape.
         labels: classes ``(n,)``.
         reference: logits the file's should be close to, or None.
+        added: how much farther than rounding they may be.
     """
     # different, and no class: an image without an answer is neither right nor in agreement
     classes, file_classes = _answers(keras, -1), _answers(file, -2)
@@ -36,7 +38,8 @@ def compare_outputs(
         with np.errstate(invalid="ignore"):
             error = np.abs(reference.astype(np.float64) - file)
         worst = float(np.where(np.isfinite(error), error, np.finfo(np.float64).max).max())
-        tolerance = relative * float(np.abs(reference[np.isfinite(reference)]).max(initial=0.0))
+        size = float(np.abs(reference[np.isfinite(reference)]).max(initial=0.0))
+        tolerance = relative * size + added
     return OutputReport(
         num_images=len(labels),
         agreement=float((classes == file_classes).mean()),
@@ -60,8 +63,13 @@ def _non_finite(logits: NDArray[np.float32]) -> int:
     return int((~np.isfinite(logits)).sum())
 
 
-def output_reasons(kind: Kind, report: OutputReport, limits: Limits) -> list[str]:
-    """Why the comparison fails, empty when it passes."""
+def output_reasons(
+    kind: Kind, report: OutputReport, limits: Limits, *, int8_leftovers: bool = False
+) -> list[str]:
+    """Why the comparison fails, empty when it passes.
+
+    ``int8_leftovers``: the file computes some float layers in int8.
+    """
     reasons = [
         f"{count} logits of {whose} are NaN or infinite"
         for whose, count in [
@@ -78,6 +86,8 @@ def output_reasons(kind: Kind, report: OutputReport, limits: Limits) -> list[str
         reasons.append(f"logits differ by {worst:.3g}{given}, at most {tolerance:.3g} allowed")
     if report.num_images >= limits.min_accuracy_images:
         points = limits.int8_accuracy_points if kind == "int8" else limits.max_accuracy_points
+        if int8_leftovers:
+            points = limits.int8_leftovers_points
         # in whole images, rounded: accuracies and points are not exact in binary
         difference = round(abs(report.keras_accuracy - report.file_accuracy) * report.num_images)
         allowed = round(points * report.num_images / 100, 6)

@@ -32,6 +32,7 @@ class Limits(_Frozen):
         strict_accuracy_images: from this many images on, chance excuses nothing.
         int8_accuracy_points: limit of int8 files, which are not meant to be exact. Chance
             counts at every number of images.
+        int8_leftovers_points: limit of LCE files whose float layers became int8.
     """
 
     min_agreement: float = 0.8
@@ -39,6 +40,7 @@ class Limits(_Frozen):
     min_accuracy_images: int = 1000
     strict_accuracy_images: int = 10_000
     int8_accuracy_points: float = 2.0
+    int8_leftovers_points: float = 0.5
 
 
 class QuantizeReport(_Frozen):
@@ -93,6 +95,32 @@ class LayerReport(_Frozen):
         return not (self.wrong_weight_bits or self.violations or self.problem)
 
 
+class LeftoverReport(_Frozen):
+    """One quantized float layer (or ``QUANTIZE``) on the input it really saw.
+
+    Attributes:
+        op_index: position in the file.
+        op: kind of operator.
+        tensor: name of what it writes.
+        output: type of that.
+        worst_error: difference to exact arithmetic on the file's numbers, as real numbers.
+        worst_steps: the same in steps of the int8 output.
+        tolerance: largest allowed difference.
+        violations: outputs outside their tolerance, or not finite.
+        num_outputs: outputs compared.
+    """
+
+    op_index: int
+    op: str
+    tensor: str
+    output: Literal["int8", "float32"]
+    worst_error: float
+    worst_steps: float | None
+    tolerance: float
+    violations: int
+    num_outputs: int
+
+
 class FlipReport(_Frozen):
     """Packed input of one binary convolution, the file against the sign of Keras's activation.
 
@@ -107,6 +135,9 @@ class FlipReport(_Frozen):
         tolerance: see :func:`converters.verify.flips.flip_tolerances`.
         worst_unexplained: largest absolute value (Keras's or the file's) at an unexplained flip.
         non_finite: inputs that are NaN or infinite in Keras or, where it has them, in the file.
+        rms: root mean square difference of the inputs; None where the file has no numbers there.
+        rms_limit: allowed where quantized layers come before, see
+            :mod:`converters.verify.quantized`; None: not limited.
     """
 
     layer: str
@@ -118,6 +149,8 @@ class FlipReport(_Frozen):
     tolerance: float
     worst_unexplained: float
     non_finite: int = 0
+    rms: float | None = None
+    rms_limit: float | None = None
 
 
 class OutputReport(_Frozen):
@@ -202,6 +235,7 @@ class VerifyReport(_Frozen):
         flips: both networks on their own.
         flips_given_bits: Keras convolves the file's bits, so each layer stands alone.
         runtime: what ran the file; None in reports of versions that did not say.
+        leftovers: float layers that were quantized.
         oracle: comparison of the delegate with LCE's interpreter, None where it did not run.
     """
 
@@ -219,6 +253,7 @@ class VerifyReport(_Frozen):
     notes: tuple[str, ...]
     quantize: tuple[QuantizeReport, ...] = ()
     layers: tuple[LayerReport, ...] = ()
+    leftovers: tuple[LeftoverReport, ...] = ()
     flips: tuple[FlipReport, ...] = ()
     flips_given_bits: tuple[FlipReport, ...] = ()
     outputs: OutputReport | None = None

@@ -14,6 +14,7 @@ from converters.lce.matching import Matching, match_layers
 from converters.runtimes import engine_for
 from converters.runtimes.delegate import AUTO_KERNEL, DELEGATE
 from converters.runtimes.modes import AUTO
+from converters.runtimes.watching import BATCH, Values, runner
 from converters.verify.flips import FlipCounter, keras_activations
 from converters.verify.layers import (
     check_layer,
@@ -25,8 +26,15 @@ from converters.verify.layers import (
 from converters.verify.oracle import compare_with_lce, oracle_reasons
 from converters.verify.outputs import compare_outputs, output_reasons
 from converters.verify.own_values import OwnValue
+from converters.verify.quantized import (
+    Sigma,
+    check_quantized,
+    has_int8_activations,
+    rms_limits,
+    single_limits,
+)
+from converters.verify.quantized import tensors_to_watch as quantized_to_watch
 from converters.verify.report import FlipReport, Kind, Limits, VerifyReport
-from converters.verify.running import BATCH, runner
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.errors import UsageError
@@ -135,6 +143,7 @@ class _Verification:
         self.reasons: list[str] = []
         self.notes: list[str] = []
         self.parts: dict[str, Any] = {}
+        self.sigmas: dict[int, Sigma] = {}  # of quantized leftovers, by operator index
 
     def check(self, images: LabelledImages, rng: np.random.Generator, per_layer: int) -> None:
         """All comparisons that the file and the model allow."""
@@ -175,9 +184,11 @@ class _Verification:
 
     def _check_layers(self, matching: Matching, inputs: Inputs) -> None:
         watched = tensors_to_watch(self.graph)
-        with self.watch(watched) as run:
+        leftovers = quantized_to_watch(self.graph)
+        with self.watch(list(dict.fromkeys([*watched, *leftovers]))) as run:
             values = run.values(inputs)
         values.update(dict.fromkeys(self.graph.inputs, inputs))
+        self._check_leftovers(values)
         quantize = [check_quantize(self.graph, op, values) for op in self.graph.ops_named(QUANTIZE)]
         inverted = inverted_inputs(self.graph, matching)
         layers = [
@@ -194,6 +205,18 @@ class _Verification:
         self.parts["quantize"] = tuple(quantize)
         self.parts["layers"] = tuple(layers)
 
+    def _check_leftovers(self, values: Values) -> None:
+        """Float layers that were quantized, each on its own."""
+        reports, self.sigmas = check_quantized(self.graph, values)
+        self.parts["leftovers"] = tuple(reports)
+        for report in reports:
+            if report.violations:
+                self.reasons.append(
+                    f"operator {report.op_index} ({report.op} {report.tensor!r}): "
+                    f"{report.violations} of {report.num_outputs} outputs are wrong, worst by "
+                    f"{report.worst_error:.3g} (tolerance {report.tolerance:.2g})"
+                )
+
     def _check_outputs(self, matching: Matching | None, images: LabelledImages) -> None:
         """All images end to end; with signs where the layers are matched."""
         own = list(self.graph.outputs[:1])
@@ -208,8 +231,13 @@ class _Verification:
         watched = [
             i for i in dict.fromkeys([*packed, *sources_behind]) if i not in self.graph.inputs
         ] or own
-        free = FlipCounter(self.convs, independent=False)
-        given = FlipCounter(self.convs, independent=True)
+        behind_signs = [
+            index if v.source is None else v.source
+            for v, index in zip(values_behind, packed, strict=True)
+        ]
+        allowed = self._allowed(behind_signs)
+        free = FlipCounter(self.convs, independent=False, added=allowed)
+        given = FlipCounter(self.convs, independent=True, added=allowed)
         keras_logits, reference_logits = [], []
         file_logits: list[NDArray[Any]] = []
         with self.watch(watched) as run_watched, self.watch(own) as run_plain:
@@ -236,21 +264,62 @@ class _Verification:
                 reference_logits.append(logits)
         keras = np.concatenate(keras_logits)
         reference: NDArray[np.float32] | None = keras
+        added = 0.0
         if packed:
-            self._add_flips(free.reports(), given.reports())
+            given_reports, limits = self._with_limits(given, behind_signs)
+            self._add_flips(free.reports(), given_reports)
             reference = np.concatenate(reference_logits)
+            added = self._logits_added(reference - np.concatenate(file_logits), limits)
         elif self.convs:
             self.notes.append("signs were not compared, so logits were compared by argmax only")
             reference = None
         report = compare_outputs(
-            self.kind, keras, np.concatenate(file_logits), images.labels, reference
+            self.kind, keras, np.concatenate(file_logits), images.labels, reference, added
         )
         self.parts["outputs"] = report
-        self.reasons += output_reasons(self.kind, report, self.limits)
+        int8 = self.kind == "lce" and has_int8_activations(self.graph)
+        self.reasons += output_reasons(self.kind, report, self.limits, int8_leftovers=int8)
         if report.agreement < self.limits.min_agreement and not self.reasons:
             self.notes.append(
                 f"only {report.agreement:.1%} of the images have the same argmax, although each "
                 "layer is right on the file's own signs: values within rounding of 0 take either"
+            )
+
+    def _allowed(self, tensors: list[int]) -> list[float] | None:
+        """How far quantized leftovers may move what is packed."""
+        limits = single_limits(self.graph, self.sigmas)
+        added = [limits.get(i, 0.0) for i in tensors]
+        for index, moved in zip(tensors, added, strict=True):
+            if not np.isfinite(moved):
+                name = self.graph.tensors[index].name
+                self.notes.append(f"signs of {name!r} were not compared: unknown operator before")
+        return added or None
+
+    def _with_limits(
+        self, counter: FlipCounter, tensors: list[int]
+    ) -> tuple[tuple[FlipReport, ...], dict[int, float]]:
+        """Reports with the limits of their root mean squares, and the limits of all tensors."""
+        layers = list(zip(tensors, counter.reports(), counter.roundings(), strict=True))
+        measured = {i: r.rms + rounding for i, r, rounding in layers if r.rms is not None}
+        limits = rms_limits(self.graph, self.sigmas, measured)
+        limited = tuple(
+            r.model_copy(update={"rms_limit": limits[i] + rounding if limits.get(i) else None})
+            for i, r, rounding in layers
+        )
+        return limited, limits
+
+    def _logits_added(self, difference: NDArray[np.float32], limits: dict[int, float]) -> float:
+        """How far quantized leftovers may move single logits; their mean square is checked."""
+        output = self.graph.outputs[0]
+        if limits.get(output):
+            rms = float(np.sqrt(np.square(difference, dtype=np.float64).mean()))
+            self._check_rms("the logits differ", rms, limits[output])
+        return single_limits(self.graph, self.sigmas).get(output, 0.0)
+
+    def _check_rms(self, what: str, rms: float, limit: float) -> None:
+        if not (rms <= limit):
+            self.reasons.append(
+                f"{what} from Keras's by {rms:.3g} (root mean square), int8 explains {limit:.3g}"
             )
 
     def _check_oracle(self, matching: Matching, images: Inputs, chosen: NDArray[Any]) -> None:
@@ -281,6 +350,9 @@ class _Verification:
                     "input are NaN or infinite"
                 )
         for report in given:
+            if report.rms is not None and report.rms_limit is not None:
+                what = f"layer {report.layer}: its input differs"
+                self._check_rms(what, report.rms, report.rms_limit)
             if report.unexplained:
                 self.reasons.append(
                     f"layer {report.layer}: {report.unexplained} signs of its input differ "

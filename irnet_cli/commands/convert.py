@@ -14,6 +14,7 @@ from irnet_cli.model_argument import (
     load_model,
 )
 from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write
 
 
@@ -34,22 +35,56 @@ def convert(
         list[str] | None,
         typer.Option(metavar="PASS", help="Leave out this rewrite of the file; repeatable."),
     ] = None,
+    leftovers: Annotated[
+        str,
+        typer.Option(
+            help="Float operators that remain: float32, int8-weights (their weights take a "
+            "quarter), or int8 (they also run in int8)."
+        ),
+    ] = "float32",
+    representative: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of images, or .npz of one array, that the model will see; for "
+            "--leftovers. Default: shipped CIFAR-10 images, resized."
+        ),
+    ] = None,
     untrained: UntrainedOption = False,
     network: NetworkOption = None,
     trust: TrustOption = False,
     json_file: JsonOption = None,
 ) -> None:
     """Write the 1-bit file; fails unless every binary convolution runs in 1 bit, and rightly."""
-    check_files([("--out", out), ("--json", json_file)], [("MODEL", model)])
+    inputs: list[tuple[str, str | Path]] = [("MODEL", model)]
+    if representative is not None:
+        inputs.append(("--representative", representative))
+    check_files([("--out", out), ("--json", json_file)], inputs)
     from converters.lce import convert as run
+    from converters.lce.keras_trace import input_shape
     from converters.lce.pipeline import check_names
+    from converters.leftovers import check_representative, checked_mode, load_representative
     from converters.passes import checked_target
 
+    mode = checked_mode(leftovers, "--leftovers")
+    if representative is not None:
+        if mode == "float32":
+            raise UsageError("--representative goes with --leftovers int8-weights or int8")
+        check_representative(representative)
     wanted = checked_target(target, "--target")
     check_names(no_pass or ())
     resolved = load_model(model, untrained=untrained, network=network, trust=trust)
+    images = None
+    if representative is not None:
+        images = load_representative(representative, input_shape(resolved.model))
     conversion = run(
-        resolved.model, log, target=wanted, strict=strict, off=no_pass or (), progress=log
+        resolved.model,
+        log,
+        target=wanted,
+        strict=strict,
+        off=no_pass or (),
+        leftovers=mode,
+        representative=images,
+        progress=log,
     )
     atomic_write(out, conversion.data)
     result = {
@@ -59,6 +94,7 @@ def convert(
         "binary_layers": list(conversion.binary_layers),
         "target": conversion.target,
         "passes": [asdict(report) for report in conversion.passes],
+        "leftovers": conversion.leftovers.as_json(),
         "findings": [asdict(finding) for finding in conversion.findings],
         "postflight": asdict(conversion.postflight),
     }
@@ -67,3 +103,5 @@ def convert(
             f"{out}: {len(conversion.data)} bytes, "
             f"{len(conversion.binary_layers)} binary convolutions"
         )
+        if conversion.leftovers.mode != "float32":
+            print(conversion.leftovers.describe())

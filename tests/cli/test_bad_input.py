@@ -67,6 +67,18 @@ CASES = [
     ("verify resnet20-w1a1-cifar10 {tmp}/missing.tflite --untrained", "{tmp}/missing.tflite"),
     ("verify resnet20-w1a1-cifar10 {tmp}/eight.tflite --untrained", "{tmp}/eight.tflite"),
     ("convert resnet20-w1a1-cifar10 -o {tmp}/o.tflite --target arm", "--target must be one of lce"),
+    (
+        "convert resnet20-w1a1-cifar10 -o {tmp}/o.tflite --leftovers int4",
+        "--leftovers must be one of float32, int8-weights, int8, got 'int4'",
+    ),
+    (
+        "convert resnet20-w1a1-cifar10 -o {tmp}/o.tflite --representative {tmp}/empty",
+        "--representative goes with --leftovers int8-weights or int8",
+    ),
+    (
+        "convert resnet20-w1a1-cifar10 -o {tmp}/o --leftovers int8 --representative {tmp}/no",
+        "--representative must be a folder of images or an .npz file",
+    ),
     ("explain {tmp}/missing.tflite", "cannot read {tmp}/missing.tflite: No such file"),
     ("explain {tmp}/eight.tflite", "{tmp}/eight.tflite: damaged .tflite file"),
     ("explain {tmp}/empty", "is not a SavedModel"),

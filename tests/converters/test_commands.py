@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -150,6 +151,8 @@ def test_convert_takes_a_target_and_leaves_out_passes(irnet: Irnet, tmp_path: Pa
     assert converted.status == 0, converted.err
     summary = json.loads(converted.out)
     assert summary["target"] == "delegate"
+    assert summary["leftovers"]["mode"] == "float32"
+    assert summary["leftovers"]["accuracy_after"] is None
     assert [p["name"] for p in summary["passes"]] == [
         "pack-outputs", "pack-pools", "fold-batch-norms", "remove-dead",
     ]  # fmt: skip
@@ -219,3 +222,15 @@ def test_convert_reports_findings_and_refuses(irnet: Irnet, tmp_path: Path) -> N
     )
     assert set(finding) == {"layer", "check", "severity", "reason", "cure"}
     assert "warning: stem: " in forced.err
+
+
+def test_leftovers_that_cost_accuracy_leave_no_file(irnet: Irnet, tmp_path: Path) -> None:
+    """Ranges from images that are all alike fit no other image."""
+    data, file = tmp_path / "data.npz", tmp_path / "model.tflite"
+    np.savez(data, images=np.full((4, 32, 32, 3), 0.01, np.float32))
+    options = ("--leftovers", "int8", "--representative", data)
+    refused = irnet("convert", MODEL, "-o", file, *options, "--json", "-")
+    assert refused.status == 1
+    assert "error: --leftovers int8: accuracy falls from 81." in refused.err
+    assert refused.out == ""
+    assert not file.exists()

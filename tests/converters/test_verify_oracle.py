@@ -12,6 +12,7 @@ from random_nets import SEED
 from converters.graph import BCONV, Graph, read_graph
 from converters.lce import Conversion
 from converters.runtimes import TFLiteProcess
+from converters.runtimes.watching import runner
 from converters.verify import verify
 from converters.verify.oracle import (
     _Found,
@@ -21,7 +22,6 @@ from converters.verify.oracle import (
 )
 from converters.verify.part import part_file, parts
 from converters.verify.report import OracleReport
-from converters.verify.running import runner
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import preprocess
 

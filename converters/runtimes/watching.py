@@ -1,4 +1,4 @@
-"""Run edited copies of a file on images."""
+"""Run edited copies of a file on images, to see tensors that are no outputs."""
 
 import contextlib
 import tempfile
@@ -9,8 +9,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from converters.graph import Graph, with_outputs
-from converters.runtimes import TFLiteProcess
 from converters.runtimes.delegate import AUTO_KERNEL
+from converters.runtimes.process import TFLiteProcess
 from irnet_keras.data.preprocessing import Inputs
 
 EDITED = "edited.tflite"  # messages of a runtime begin with its path
