@@ -5,6 +5,7 @@ from converters.graph.builtin_ops import fused_activation, pool_options
 from converters.graph.edit import Edit, with_operators, with_outputs
 from converters.graph.lce_ops import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, BconvOptions, PoolOptions
 from converters.graph.model import Graph, Op, Quantization, Tensor
+from converters.graph.names import layer_name
 from converters.graph.reader import read_graph, verify_file
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Op",
     "Quantization",
     "Tensor",
+    "layer_name",
     "read_graph",
     "verify_file",
     # options of builtin operators

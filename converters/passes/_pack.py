@@ -99,7 +99,11 @@ def _rewrite(graph: Graph, chain: SignChain, found: Thresholds) -> Rewrite:
     detail = "bitpacked output"
     if chain.between:
         detail += f" in place of {', '.join(op.name for op in chain.between)} and {QUANTIZE}"
-    counts = [("filters negated", found.negate), ("channels pooled inverted", found.complement)]
+    counts = [
+        ("filters negated", found.negate),
+        ("channels pooled inverted", found.complement),
+        ("channels with sums of exactly 0 that LCE rounds below 0 at the border", found.zeros),
+    ]
     for what, flags in counts:
         if flags.any():
             detail += f", {int(flags.sum())} of {flags.size} {what}"

@@ -15,10 +15,15 @@ is counted in integers instead (x = K - s, no third rounding), as our runtime do
 Every step is monotone in s, its rounding included. So for each channel and each set of outside
 taps there is one place where the sign changes; it is found by bisection with the arithmetic
 above, not by algebra, which would have to reproduce the roundings.
+
+Where a sum is exactly 0 in real numbers, the third rounding can make it negative at a border while
+it is not inside (networks fresh from initialisation: no offset). One threshold cannot give both;
+it gives +1, the sign of 0 and what Keras computes.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -88,11 +93,14 @@ class Thresholds:
         negate: channels whose filter has to change its sign.
         complement: channels whose bits come out inverted: they decrease with a pooled value, and
             the maximum of signs is the AND of bits, so their complement is pooled.
+        zeros: channels in which a sum that is exactly 0 was negative at some borders by LCE's
+            rounding; the threshold counts it as 0, whose sign is +1.
     """
 
     threshold: NDArray[np.int32]
     negate: NDArray[np.bool_]
     complement: NDArray[np.bool_]
+    zeros: NDArray[np.bool_]
 
 
 def find_chain(graph: Graph, quantize: Op) -> SignChain | str | None:
@@ -142,6 +150,8 @@ def thresholds(graph: Graph, chain: SignChain) -> Thresholds | str:
         low, high = arithmetic.sign_change(outside, taps)
         last_negative = np.maximum(last_negative, low)
         first_positive = np.minimum(first_positive, high)
+    zeros = (last_negative == first_positive) & arithmetic.is_zero(last_negative)
+    last_negative = np.where(zeros, last_negative - 2, last_negative)
     complement = arithmetic.slope_behind_pool < 0
     last_negative, first_positive = (
         np.where(complement, -first_positive, last_negative),
@@ -168,6 +178,7 @@ def thresholds(graph: Graph, chain: SignChain) -> Thresholds | str:
         threshold=value.astype(np.int64).astype(np.int32),
         negate=arithmetic.slope_before_pool < 0,
         complement=complement,
+        zeros=zeros,
     )
 
 
@@ -188,11 +199,11 @@ class _Arithmetic:
         self.window = self._height * self._width * self._depth
         # sum of the weights of each tap
         self._taps = unpack_signs(packed, self._depth).sum(axis=-1, dtype=np.int64)
-        self._g = flush(g)
+        self._g, self._b = flush(g), flush(b)
         k = float(self.window)
         with np.errstate(over="ignore", invalid="ignore"):
             self._m = flush((-self._g.astype(np.float64)).astype(np.float32))
-            exact = flush(b).astype(np.float64) + k * self._g.astype(np.float64)
+            exact = self._b.astype(np.float64) + k * self._g.astype(np.float64)
             self._offset = flush(exact.astype(np.float32))
         self._steps = chain.steps
         name = ACTIVATIONS[self._options.fused_activation_function]
@@ -224,6 +235,26 @@ class _Arithmetic:
                 bound = bound + np.abs(_constant(step).astype(np.float64))
             worst.append(bound)
         return bool((np.stack(worst) < _LARGEST).all())  # false for NaN
+
+    def is_zero(self, u: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether the chain is exactly 0 in real numbers for these ``u = slope * s``."""
+        slope = self.slope_before_pool * self.slope_behind_pool
+        return np.array(
+            [np.isfinite(v) and self._exact(c, int(v * slope[c])) == 0 for c, v in enumerate(u)]
+        )
+
+    def _exact(self, channel: int, total: int) -> Fraction:
+        value = Fraction(min(max(total, self._low), self._high))
+        value = value * Fraction(float(self._g[channel])) + Fraction(float(self._b[channel]))
+        for step in self._steps:
+            if step.kind == "clip":
+                value = max(value, Fraction(step.low)) if np.isfinite(step.low) else value
+                value = min(value, Fraction(step.high)) if np.isfinite(step.high) else value
+            elif step.kind == "multiply":
+                value *= Fraction(float(flush(_constant(step))[channel]))
+            elif step.kind == "add":
+                value += Fraction(float(flush(_constant(step))[channel]))
+        return value
 
     def borders(self) -> Iterator[tuple[Integers | None, int]]:
         """Each set of taps outside of the image: their weights per channel, and taps inside.

@@ -4,7 +4,8 @@ Formula: for ``low < 0 <= high``, ``clip(x, low, high) < 0`` exactly when ``x < 
 ``max(clip(x), clip(y)) = clip(max(x, y))``, so a maximum may stand between.
 
 Applies to ``RELU_N1_TO_1`` (hardtanh) as an operator and as the activation fused into a float
-``ADD``, ``SUB``, ``MUL``, ``DIV``, convolution, dense layer or pool. ``LceBconv2d`` clamps before
+``ADD``, ``SUB``, ``MUL``, ``DIV``, convolution, dense layer or pool; and to other clips, which are
+a ``MINIMUM`` with constants >= 0 and a ``MAXIMUM`` with constants < 0. ``LceBconv2d`` clamps before
 its multiplier and is none of these.
 
 Refused:
@@ -15,10 +16,12 @@ Refused:
 NaN: the sign of NaN is +1 in LCE, the clip of NaN is -1 or NaN depending on the runtime.
 """
 
-from converters.graph import QUANTIZE, Edit, Graph, fused_activation
+import numpy as np
+
+from converters.graph import QUANTIZE, Edit, Graph, Op, fused_activation
 from converters.passes._result import PassResult, Refusal, Rewrite, Target, output_name
 
-CLIP = "RELU_N1_TO_1"  # the only activation of TensorFlow Lite with low < 0 <= high
+CLIP = "RELU_N1_TO_1"  # the only activation with low < 0 <= high
 
 
 def run(graph: Graph, target: Target) -> PassResult:
@@ -27,8 +30,9 @@ def run(graph: Graph, target: Target) -> PassResult:
     rewrites, refusals = [], []
     new_name: dict[int, int] = {}
     for op in graph.ops:
-        fused = op.name != CLIP and fused_activation(graph, op) == CLIP
-        if op.name != CLIP and not fused:
+        alone = op.name == CLIP or _is_bound(graph, op)
+        fused = not alone and fused_activation(graph, op) == CLIP
+        if not alone and not fused:
             continue
         name = output_name(graph, op)
         reason = _value_needed(graph, op.outputs[0])
@@ -38,12 +42,27 @@ def run(graph: Graph, target: Target) -> PassResult:
             edit.set_activation(op, 0)
             rewrites.append(Rewrite(op.name, (name,), "fused clip dropped, only its sign is read"))
         else:
-            source = new_name.get(op.inputs[0], op.inputs[0])
+            clipped = next(i for i in op.inputs if graph.tensors[i].data is None)
+            source = new_name.get(clipped, clipped)
             new_name[op.outputs[0]] = source  # clips in a row
             edit.redirect(op.outputs[0], source)
             edit.remove(op)
             rewrites.append(Rewrite(op.name, (name,), "clip dropped, only its sign is read"))
     return PassResult(edit.finish() if rewrites else graph, tuple(rewrites), tuple(refusals))
+
+
+def _is_bound(graph: Graph, op: Op) -> bool:
+    """Whether an operator is one side of a clip, and leaves shape and sign alone."""
+    if op.name not in ("MINIMUM", "MAXIMUM"):
+        return False
+    tensors = [graph.tensors[i] for i in op.inputs]
+    constants = [t.data for t in tensors if t.data is not None]
+    shapes = [t.shape for t in tensors if t.data is None]
+    out = graph.tensors[op.outputs[0]]
+    if len(constants) != 1 or shapes != [out.shape] or out.dtype != "FLOAT32":
+        return False
+    bounds = np.asarray(constants[0])
+    return bool((bounds >= 0).all() if op.name == "MINIMUM" else (bounds < 0).all())
 
 
 def _value_needed(graph: Graph, tensor: int) -> str | None:
@@ -53,7 +72,8 @@ def _value_needed(graph: Graph, tensor: int) -> str | None:
     for reader in graph.consumers(tensor):
         if reader.name == QUANTIZE:
             continue
-        if reader.name != CLIP and not (
+        clips = reader.name == CLIP or _is_bound(graph, reader)
+        if not clips and not (
             reader.name == "MAX_POOL_2D" and fused_activation(graph, reader) in ("NONE", CLIP)
         ):
             return f"{reader.name} reads its value"

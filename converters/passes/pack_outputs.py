@@ -3,7 +3,8 @@
 Formula: ``sign(steps(s * g + b))``, ``s`` the integer sum of a channel, is ``s >= T`` where the
 slope is positive and ``s <= T`` where it is negative; then the filter is multiplied by -1, and
 ``-s >= -T``. ``T`` comes from bisection in the chain's own float32 arithmetic
-(:mod:`converters.passes._sign_chain`), so every bit stays what it was.
+(:mod:`converters.passes._sign_chain`), so every bit stays what it was; but for sums of exactly 0
+that LCE's rounding makes negative at zero-padded borders, which count as 0 (the rewrite says so).
 
 With zero padding, taps outside of the image add nothing to ``s``, for which the same ``T`` holds;
 LCE's default kernels refuse bits there. For the target ``delegate`` the file has them, and a
@@ -15,9 +16,9 @@ Refused:
 - the target is ``lce`` and the padding is 0;
 - the size of the image is not known;
 - constants are not finite or could overflow;
-- a value within rounding of 0 has another sign at the border than inside: LCE rounds three times
-  where padding is 0 and twice elsewhere, so no single threshold gives all bits as they were
-  (freshly initialised networks, whose sums are often exactly 0; trained ones practically never);
+- a value within rounding of 0, but not exactly 0, has another sign at the border than inside: LCE
+  rounds three times where padding is 0 and twice elsewhere, so no single threshold gives all bits
+  as they were;
 - padding is 0, the number of input channels odd: the sums have both parities, and a threshold on
   popcounts, half of them, may fall between.
 """

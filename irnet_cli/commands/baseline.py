@@ -5,7 +5,13 @@ from typing import Annotated
 
 import typer
 
-from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
+from irnet_cli.model_argument import (
+    ModelArgument,
+    NetworkOption,
+    TrustOption,
+    UntrainedOption,
+    load_model,
+)
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write
@@ -16,6 +22,8 @@ def baseline(
     fmt: Annotated[str, typer.Option("--format", help="float32, float16 or int8.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .tflite file to write.")],
     untrained: UntrainedOption = False,
+    network: NetworkOption = None,
+    trust: TrustOption = False,
     json_file: JsonOption = None,
 ) -> None:
     """Write what the 1-bit file is compared with: a stock TFLite build."""
@@ -24,7 +32,7 @@ def baseline(
 
     if fmt not in FORMATS:
         raise UsageError(f"--format must be one of {', '.join(FORMATS)}, got {fmt!r}")
-    resolved = load_model(model, untrained=untrained)
+    resolved = load_model(model, untrained=untrained, network=network, trust=trust)
     data = build_baseline(resolved.model, fmt, log=log)
     atomic_write(out, data)
     result = {"model": resolved.name, "file": str(out), "bytes": len(data), "format": fmt}

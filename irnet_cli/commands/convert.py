@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
+from irnet_cli.model_argument import (
+    ModelArgument,
+    NetworkOption,
+    TrustOption,
+    UntrainedOption,
+    load_model,
+)
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_keras.files import atomic_write
 
@@ -29,6 +35,8 @@ def convert(
         typer.Option(metavar="PASS", help="Leave out this rewrite of the file; repeatable."),
     ] = None,
     untrained: UntrainedOption = False,
+    network: NetworkOption = None,
+    trust: TrustOption = False,
     json_file: JsonOption = None,
 ) -> None:
     """Write the 1-bit file; fails unless every binary convolution runs in 1 bit, and rightly."""
@@ -39,7 +47,7 @@ def convert(
 
     wanted = checked_target(target, "--target")
     check_names(no_pass or ())
-    resolved = load_model(model, untrained=untrained)
+    resolved = load_model(model, untrained=untrained, network=network, trust=trust)
     conversion = run(
         resolved.model, log, target=wanted, strict=strict, off=no_pass or (), progress=log
     )

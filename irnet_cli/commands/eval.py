@@ -1,17 +1,26 @@
 """``irnet eval``."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from irnet_cli.model_argument import UntrainedOption, load_model
+from irnet_cli.model_argument import (
+    NetworkOption,
+    TrustOption,
+    UntrainedOption,
+    load_model,
+    refuse_model_options,
+)
 from irnet_cli.output import JsonOption, check_files, import_tensorflow, log, write_json
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import UsageError
 
 if TYPE_CHECKING:
     from irnet_keras.data.cifar10 import LabelledImages
+    from irnet_keras.models.resolve import ResolvedModel
 
 DATA = ("cifar10", "sample")
 
@@ -30,6 +39,8 @@ def eval_(
     runtime: RuntimeOption = "auto",
     kernel: KernelOption = "auto",
     untrained: UntrainedOption = False,
+    network: NetworkOption = None,
+    trust: TrustOption = False,
     json_file: JsonOption = None,
 ) -> None:
     """Top-1 accuracy of a Keras model or a .tflite file."""
@@ -39,13 +50,13 @@ def eval_(
         raise UsageError(f"--split must be test for --data sample, got {split!r}")
     check_files([("--json", json_file)], [("MODEL", model)])
     if _is_tflite(model):
-        if untrained:
-            raise UsageError("--untrained goes with a registry name, not with a .tflite file")
+        refuse_model_options(model, untrained=untrained, network=network, trust=trust)
         result = _score_tflite(model, data, data_dir, split, limit, runtime, kernel)
     else:
         if (runtime, kernel) != ("auto", "auto"):
             raise UsageError(f"--runtime and --kernel go with a .tflite file, got {model!r}")
-        result = _score_keras(model, data, data_dir, split, limit, untrained)
+        load = partial(load_model, model, untrained=untrained, network=network, trust=trust)
+        result = _score_keras(model, load, data, data_dir, split, limit)
     if not write_json(json_file, result):
         for key, value in result.items():
             print(f"{key}: {value}")
@@ -97,9 +108,14 @@ def _score_tflite(
 
 
 def _score_keras(
-    model: str, data: str, data_dir: Path | None, split: str, limit: int | None, untrained: bool
+    model: str,
+    load: Callable[[], "ResolvedModel"],
+    data: str,
+    data_dir: Path | None,
+    split: str,
+    limit: int | None,
 ) -> dict[str, Any]:
-    resolved = load_model(model, untrained=untrained)
+    resolved = load()
     images = _images(data, data_dir, split, limit)
     if tuple(resolved.model.input_shape[1:]) != images.images.shape[1:]:
         raise UsageError(

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irnet_cli.model_argument import UntrainedOption, load_model
+from irnet_cli.model_argument import (
+    NetworkOption,
+    TrustOption,
+    UntrainedOption,
+    load_model,
+    refuse_model_options,
+)
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.runtime_option import KernelOption
 from irnet_keras.errors import UsageError
@@ -14,6 +20,7 @@ from irnet_keras.errors import UsageError
 if TYPE_CHECKING:
     from converters.explain import Explanation, OpReport
     from converters.graph import Graph
+    from irnet_keras.models.resolve import ResolvedModel
 
 OVERLAYS = ("kind", "macs", "time", "weights", "activations")
 NAME_WIDTH = 40
@@ -43,12 +50,15 @@ def explain(
         str, typer.Option(help="What it shows: kind, macs, time, weights or activations.")
     ] = "kind",
     untrained: UntrainedOption = False,
+    network: NetworkOption = None,
+    trust: TrustOption = False,
     json_file: JsonOption = None,
 ) -> None:
     """What each operator of a file is, costs, and why it is not 1-bit."""
     from converters.explain import explain as run
     from converters.explain import node_data as overlay_of
     from converters.explain.measure import MIN_RUNS, measure
+    from converters.graph import read_graph
     from converters.runtimes import check_threads
 
     if overlay not in OVERLAYS:
@@ -59,7 +69,13 @@ def explain(
     check_files(
         [("--json", json_file), ("--node-data", node_data)], [("FILE_OR_MODEL", file_or_model)]
     )
-    graph, name = _graph(file_or_model, untrained=untrained)
+    if is_file(file_or_model):
+        refuse_model_options(file_or_model, untrained=untrained, network=network, trust=trust)
+        graph, name = read_graph(file_or_model), file_or_model
+    else:
+        graph, name = _converted(
+            load_model(file_or_model, untrained=untrained, network=network, trust=trust)
+        )
     result = run(graph, name)
     if profile:
         with tempfile.TemporaryDirectory() as folder:
@@ -85,16 +101,10 @@ def is_file(spec: str) -> bool:
         return file.read(8)[4:] == b"TFL3"
 
 
-def _graph(spec: str, *, untrained: bool) -> tuple["Graph", str]:
+def _converted(resolved: "ResolvedModel") -> tuple["Graph", str]:
     from converters.graph import read_graph
-
-    if is_file(spec):
-        if untrained:
-            raise UsageError(f"--untrained goes with a registry name, not with the file {spec!r}")
-        return read_graph(spec), spec
     from converters.lce import convert
 
-    resolved = load_model(spec, untrained=untrained)
     log(f"converting {resolved.name}")
     # explain what comes out, whatever it is: findings are on stderr
     return read_graph(convert(resolved.model, log, strict=False).data), resolved.name
@@ -103,6 +113,8 @@ def _graph(spec: str, *, untrained: bool) -> tuple["Graph", str]:
 def _print(result: "Explanation") -> None:
     from rich.console import Console
     from rich.table import Table
+
+    from converters.graph import layer_name
 
     measured = result.runtime is not None
     columns = ["#", "operator", "kind", "MACs", "weights", "written", "estimated\nus"]
@@ -124,7 +136,7 @@ def _print(result: "Explanation") -> None:
         ]
         if measured:
             cells.append(_measured(op))
-        table.add_row(*cells, _plain(op.name[-NAME_WIDTH:]))
+        table.add_row(*cells, _plain(layer_name(op.name)[-NAME_WIDTH:]))
     # (a pipe has no width; a table cut to 80 columns would lose the numbers)
     console = Console()
     Console(width=max(console.width, 150)).print(table)

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irnet_cli.model_argument import ModelArgument, UntrainedOption, load_model
+from irnet_cli.model_argument import (
+    ModelArgument,
+    NetworkOption,
+    TrustOption,
+    UntrainedOption,
+    load_model,
+)
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import CheckFailed, UsageError
@@ -48,6 +54,8 @@ def verify(
     runtime: RuntimeOption = "auto",
     kernel: KernelOption = "auto",
     untrained: UntrainedOption = False,
+    network: NetworkOption = None,
+    trust: TrustOption = False,
     json_file: JsonOption = None,
 ) -> None:
     """Compare a file with its Keras model: every layer, every sign, every answer."""
@@ -61,7 +69,7 @@ def verify(
     from converters.verify import Limits
     from converters.verify import verify as run
 
-    resolved = load_model(model, untrained=untrained)
+    resolved = load_model(model, untrained=untrained, network=network, trust=trust)
     log(f"comparing {file} with {resolved.name} on {len(chosen)} images")
     report = run(
         resolved.model,

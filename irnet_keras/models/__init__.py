@@ -1,6 +1,8 @@
 """Networks by name, with shipped weights where they exist. Importing this is cheap."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,97 @@ WEIGHTS_FOLDER = Path(__file__).parent.parent / "weights"
 
 
 @dataclass(frozen=True)
+class Network:
+    """How a network is built.
+
+    Attributes:
+        module: of this package, with ``build``.
+        config: name of the configuration class in it.
+        settings: fields of that class that make it this network.
+        structures: what it can be built as, the usual one first.
+    """
+
+    module: str
+    config: str
+    settings: Mapping[str, Any]
+    structures: tuple[str, ...] = ("bireal", "normal")
+
+
+_IMAGENET_RESNET = {
+    "widths": (64, 128, 256, 512),
+    "stem": "7x7-pool",
+    "shortcut": "conv1x1",
+    "head": "norm-hardtanh-dense-norm",
+}
+# Same name, other data set, other network: ResNet-18 of CIFAR has another stem than ImageNet's.
+NETWORKS: dict[tuple[str, str], Network] = {
+    ("resnet20", "cifar10"): Network("resnet", "ResNetConfig", {"blocks": (3, 3, 3)}),
+    ("vgg-small", "cifar10"): Network("vgg_small", "VGGSmallConfig", {}, ("plain",)),
+    ("resnet18", "cifar10"): Network(
+        "resnet",
+        "ResNetConfig",
+        {
+            "blocks": (2, 2, 2, 2),
+            "widths": (64, 128, 256, 512),
+            "stem": "3x3",
+            "shortcut": "conv1x1",
+        },
+        ("normal", "bireal"),
+    ),
+    ("resnet18", "imagenet"): Network(
+        "resnet", "ResNetConfig", {"blocks": (2, 2, 2, 2), **_IMAGENET_RESNET}
+    ),
+    ("resnet34", "imagenet"): Network(
+        "resnet", "ResNetConfig", {"blocks": (3, 4, 6, 3), **_IMAGENET_RESNET}
+    ),
+}
+PRECISIONS = ("w1a1", "w1a32", "float32")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a data set asks of a network: classes and (height, width, channels) of an image."""
+
+    num_classes: int
+    image: tuple[int, int, int]
+
+
+DATASETS: dict[str, Dataset] = {
+    "cifar10": Dataset(10, (32, 32, 3)),
+    "imagenet": Dataset(1000, (224, 224, 3)),
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights in the package.
+
+    Attributes:
+        file: name in the package's ``weights`` folder.
+        sha256: of that file.
+        test_accuracy: on all test images of the data set, 0..1.
+    """
+
+    file: str
+    sha256: str
+    test_accuracy: float
+
+
+WEIGHTS: dict[str, Weights] = {
+    "resnet20-w1a1-cifar10": Weights(
+        "resnet20-w1a1-cifar10.safetensors",
+        "a9798b8994160de8a4f6635a631e27c6ccf02e9875501061f875085ed119f346",
+        test_accuracy=0.79,
+    ),
+    "resnet20-float32-cifar10": Weights(
+        "resnet20-float32-cifar10.safetensors",
+        "b08e13996d65ebab58173949a61e9c8e40c1d4de4f5377db7258ef70c7033953",
+        test_accuracy=0.8601,
+    ),
+}
+
+
+@dataclass(frozen=True)
 class ModelEntry:
     """A network of the registry.
 
@@ -18,7 +111,7 @@ class ModelEntry:
         network: family member, e.g. ``"resnet20"``.
         precision: ``"w1a1"``, ``"w1a32"`` or ``"float32"``.
         dataset: what the weights were trained on and the inputs look like.
-        structure: see :class:`irnet_keras.models.resnet_cifar.ResNetConfig`.
+        structure: ``"bireal"``, ``"normal"`` or ``"plain"``.
         weights: file name in the package's ``weights`` folder, or None.
         sha256: of that file.
         test_accuracy: on all test images of the data set, 0..1, or None.
@@ -27,43 +120,35 @@ class ModelEntry:
     network: str
     precision: str
     dataset: str
-    structure: str = "bireal"
+    structure: str
     weights: str | None = None
     sha256: str | None = None
     test_accuracy: float | None = None
 
 
-MODELS: dict[str, ModelEntry] = {
-    "resnet20-w1a1-cifar10": ModelEntry(
-        "resnet20",
-        "w1a1",
-        "cifar10",
-        weights="resnet20-w1a1-cifar10.safetensors",
-        sha256="a9798b8994160de8a4f6635a631e27c6ccf02e9875501061f875085ed119f346",
-        test_accuracy=0.79,
-    ),
-    "resnet20-w1a32-cifar10": ModelEntry("resnet20", "w1a32", "cifar10"),
-    "resnet20-float32-cifar10": ModelEntry(
-        "resnet20",
-        "float32",
-        "cifar10",
-        weights="resnet20-float32-cifar10.safetensors",
-        sha256="b08e13996d65ebab58173949a61e9c8e40c1d4de4f5377db7258ef70c7033953",
-        test_accuracy=0.8601,
-    ),
-}
+def _registry() -> dict[str, ModelEntry]:
+    entries = {}
+    for (network, dataset), made in NETWORKS.items():
+        for precision in PRECISIONS:
+            name = f"{network}-{precision}-{dataset}"
+            w = WEIGHTS.get(name)
+            shipped = (w.file, w.sha256, w.test_accuracy) if w else (None, None, None)
+            entries[name] = ModelEntry(network, precision, dataset, made.structures[0], *shipped)
+    return entries
 
-NETWORK_BLOCKS = {"resnet20": 3}
+
+MODELS: dict[str, ModelEntry] = _registry()
 
 
 def build_model(
     network: str,
     *,
+    dataset: str = "cifar10",
     precision: str = "w1a1",
-    structure: str = "bireal",
+    structure: str | None = None,
     pad_values: int = 0,
-    num_classes: int = 10,
-    image: tuple[int, int, int] = (32, 32, 3),
+    num_classes: int | None = None,
+    image: tuple[int, int, int] | None = None,
     weight_decay: float = 0.0,
     residual_gamma: float = 1.0,
     t: float = 1e-1,
@@ -71,38 +156,47 @@ def build_model(
     """An untrained Keras model.
 
     Args:
-        network: one of ``NETWORK_BLOCKS``.
+        network: of ``NETWORKS``.
+        dataset: of ``NETWORKS``; networks of one name differ between data sets.
         precision: ``"w1a1"``, ``"w1a32"`` or ``"float32"``.
-        structure: ``"bireal"`` or ``"normal"``.
+        structure: ``"bireal"``, ``"normal"`` or ``"plain"``; default: the network's usual one.
         pad_values: 0 or 1, SAME padding of the binary convolutions.
-        num_classes: width of the classifier.
-        image: (height, width, channels) of the input.
+        num_classes: width of the classifier; default: the data set's.
+        image: (height, width, channels) of the input; default: the data set's.
         weight_decay: L2 on float kernels.
         residual_gamma: initial batch-norm scale of the inner convolutions.
         t: initial sharpness of the EDE gradient.
 
     Raises:
-        UsageError: unknown network.
+        UsageError: unknown network, or a structure that it does not have.
         ValueError: a value the network's configuration refuses.
     """
-    from irnet_keras.models.resnet_cifar import ResNetConfig, build
-
-    if network not in NETWORK_BLOCKS:
-        raise UsageError(f"unknown network {network!r}; accepted: {', '.join(NETWORK_BLOCKS)}")
-    config = ResNetConfig(
-        blocks=NETWORK_BLOCKS[network],
-        structure=structure,
+    if (network, dataset) not in NETWORKS:
+        known = ", ".join(f"{n} for {d}" for n, d in NETWORKS)
+        raise UsageError(f"unknown network {network!r} for {dataset!r}; accepted: {known}")
+    made = NETWORKS[network, dataset]
+    structure = structure or made.structures[0]
+    if structure not in made.structures:
+        raise UsageError(
+            f"structure of {network} must be one of {', '.join(made.structures)}, got {structure!r}"
+        )
+    module = import_module(f"irnet_keras.models.{made.module}")
+    settings = dict(made.settings)
+    if len(made.structures) > 1:
+        settings["structure"] = structure
+    config = getattr(module, made.config)(
+        **settings,
         precision=precision,
         pad_values=pad_values,
-        num_classes=num_classes,
-        image=image,
+        num_classes=num_classes or DATASETS[dataset].num_classes,
+        image=image or DATASETS[dataset].image,
         t=t,
     )
-    return build(
+    return module.build(
         config,
         weight_decay=weight_decay,
         residual_gamma=residual_gamma,
-        name=f"{network}_{precision}",
+        name=f"{network.replace('-', '_')}_{precision}",
     )
 
 
@@ -144,7 +238,12 @@ def load(name: str, *, pretrained: bool = True) -> Any:
     """
     entry = get_entry(name)
     path = weights_path(name) if pretrained else None
-    model = build_model(entry.network, precision=entry.precision, structure=entry.structure)
+    model = build_model(
+        entry.network,
+        dataset=entry.dataset,
+        precision=entry.precision,
+        structure=entry.structure,
+    )
     if path is not None:
         from irnet_keras.models.weights import load_weights
 

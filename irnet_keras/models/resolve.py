@@ -8,6 +8,8 @@ from typing import Any
 from irnet_keras import models
 from irnet_keras.errors import UsageError
 
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+
 
 @dataclass(frozen=True)
 class ResolvedModel:
@@ -26,18 +28,27 @@ class ResolvedModel:
     dataset: str | None
 
 
-def resolve_model(spec: str, *, untrained: bool = False) -> ResolvedModel:
+def resolve_model(
+    spec: str, *, untrained: bool = False, network: str | None = None, trust: bool = False
+) -> ResolvedModel:
     """Find and load a MODEL.
 
     Args:
         spec: a registry name, a ``.safetensors`` weights file written by ``irnet train``
-            (its configuration is inside, also in the run folder), or a SavedModel folder.
+            (its configuration is inside, also in the run folder), a ``.keras`` or ``.h5`` file
+            (of a model, or of weights), or a SavedModel folder.
         untrained: random weights (registry names only).
+        network: registry or recipe name of the network; then only weights are read from
+            ``spec``, a Keras file or SavedModel.
+        trust: let Keras run code that a Keras file or SavedModel contains.
 
     Raises:
-        UsageError: nothing of the kind, unreadable, or ``untrained`` with a file.
+        UsageError: nothing of the kind, unreadable, not to be loaded without ``trust``, or
+            options that do not go together.
     """
     if spec in models.MODELS:
+        if network is not None:
+            raise UsageError(f"--model goes with a Keras file or SavedModel, not with {spec!r}")
         entry = models.MODELS[spec]
         model = models.load(spec, pretrained=not untrained)
         return ResolvedModel(model, spec, spec, entry.dataset)
@@ -49,9 +60,47 @@ def resolve_model(spec: str, *, untrained: bool = False) -> ResolvedModel:
         )
     if untrained:
         raise UsageError(f"--untrained goes with a registry name, not with the file {spec!r}")
-    if path.is_dir():
-        return _saved_model(path, spec)
+    if path.is_dir() or path.suffix in KERAS_SUFFIXES:
+        return _keras_file(path, spec, network, trust=trust)
+    if network is not None:
+        raise UsageError(
+            f"--model goes with a Keras file ({', '.join(KERAS_SUFFIXES)}) or SavedModel, "
+            f"got {spec!r}"
+        )
     return _weights_file(path, spec)
+
+
+def _keras_file(path: Path, spec: str, network: str | None, *, trust: bool) -> ResolvedModel:
+    from irnet_keras.models.saved import load_saved, load_weights_of
+
+    if network is None:
+        return ResolvedModel(load_saved(path, trust=trust), path.stem, spec, None)
+    if trust:
+        raise UsageError("--trust has no use with --model: only weights are read")
+    model, dataset = _named_network(network)
+    load_weights_of(model, path)
+    return ResolvedModel(model, path.stem, spec, dataset)
+
+
+def _named_network(name: str) -> tuple[Any, str]:
+    """The untrained network of a registry or recipe name, and its data set."""
+    from irnet_keras.recipes import RECIPES, get_recipe
+
+    if name in models.MODELS:
+        return models.load(name, pretrained=False), models.MODELS[name].dataset
+    if name not in RECIPES:
+        raise UsageError(
+            f"--model must be one of {', '.join([*models.MODELS, *RECIPES])}, got {name!r}"
+        )
+    recipe = get_recipe(name)
+    model = models.build_model(
+        recipe.network,
+        dataset=recipe.dataset,
+        precision=recipe.precision,
+        structure=recipe.structure,
+        pad_values=recipe.pad_values,
+    )
+    return model, recipe.dataset
 
 
 def _weights_file(path: Path, spec: str) -> ResolvedModel:
@@ -62,6 +111,7 @@ def _weights_file(path: Path, spec: str) -> ResolvedModel:
         config = json.loads(metadata["config"])
         model = models.build_model(
             config["network"],
+            dataset=config.get("dataset", "cifar10"),
             precision=config["precision"],
             structure=config["structure"],
             pad_values=config["pad_values"],
@@ -71,21 +121,3 @@ def _weights_file(path: Path, spec: str) -> ResolvedModel:
         raise UsageError(f"{path} does not say which network its weights belong to") from error
     assign_arrays(model.weights, arrays, str(path))
     return ResolvedModel(model, name, spec, config.get("dataset"))
-
-
-def _saved_model(path: Path, spec: str) -> ResolvedModel:
-    import tensorflow as tf
-
-    import irnet_keras.layers
-    import irnet_keras.quantizers  # noqa: F401  (registers the custom objects)
-
-    if not (path / "saved_model.pb").is_file():
-        raise UsageError(f"folder {path} is not a SavedModel: it has no saved_model.pb")
-    metadata = path / "keras_metadata.pb"
-    if metadata.is_file() and b'"class_name": "Lambda"' in metadata.read_bytes():
-        raise UsageError(f"{path} holds a Lambda layer, whose stored code is not run; replace it")
-    try:
-        model = tf.keras.models.load_model(str(path), compile=False)
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"{path} is not a Keras SavedModel ({error})") from error
-    return ResolvedModel(model, path.name, spec, None)

@@ -14,9 +14,13 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     name: str = Field(description="recipe name")
-    network: Literal["resnet20"] = Field("resnet20", description="network family member")
+    network: Literal["resnet20", "resnet18", "vgg-small"] = Field(
+        "resnet20", description="network family member"
+    )
     dataset: Literal["cifar10"] = "cifar10"
-    structure: Literal["bireal", "normal"] = "bireal"
+    structure: Literal["bireal", "normal", "plain"] = Field(
+        "bireal", description="shortcuts around every convolution, every two, or none (vgg-small)"
+    )
     precision: Literal["w1a1", "w1a32", "float32"] = "w1a1"
     pad_values: Literal[0, 1] = 0
 

@@ -63,6 +63,7 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
     tf.keras.utils.set_random_seed(config.seed)
     model = build_model(
         config.network,
+        dataset=config.dataset,
         precision=config.precision,
         structure=config.structure,
         pad_values=config.pad_values,

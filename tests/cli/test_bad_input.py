@@ -55,6 +55,14 @@ CASES = [
     ("convert resnet20-w1a1-cifar10 -o {tmp}/no/o.tflite", "{tmp}/no"),
     ("convert {tmp}/empty -o {tmp}/o.tflite", "is not a SavedModel"),
     ("convert {tmp}/bad.safetensors --untrained -o {tmp}/o.tflite", "--untrained goes with a"),
+    ("convert {tmp}/bad.h5 -o {tmp}/o.tflite", "{tmp}/bad.h5 is not an HDF5 file"),
+    ("convert {tmp}/bad.keras -o {tmp}/o.tflite", "{tmp}/bad.keras is not a .keras file"),
+    ("baseline {tmp}/bad.h5 --model x --format int8 -o {tmp}/o", "--model must be one of resnet20"),
+    (
+        "eval {tmp}/eight.tflite --data sample --trust",
+        "--trust goes with a Keras file or SavedModel",
+    ),
+    ("explain {tmp}/eight.tflite --model x", "--model goes with a Keras file or SavedModel"),
     ("baseline resnet20-float32-cifar10 --format int4 -o {tmp}/o.tflite", "int4"),
     ("verify resnet20-w1a1-cifar10 {tmp}/missing.tflite --untrained", "{tmp}/missing.tflite"),
     ("verify resnet20-w1a1-cifar10 {tmp}/eight.tflite --untrained", "{tmp}/eight.tflite"),
@@ -139,6 +147,8 @@ def tmp(tmp_path: Path) -> Path:
     (tmp_path / "file").write_text("not a model\n")
     (tmp_path / "eight.tflite").write_bytes(b"\x08\0\0\0TFL3")
     (tmp_path / "bad.safetensors").write_bytes(b"\xff" * 100)
+    for suffix in ("h5", "keras"):
+        (tmp_path / f"bad.{suffix}").write_bytes(b"\xff" * 100)
     (tmp_path / "empty").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "file")
     damaged = tmp_path / "damaged" / "cifar10" / "3.0.2"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from converters.graph import (
     BCONV,
     QUANTIZE,
+    layer_name,
     pack_bits,
     packed_words,
     read_graph,
@@ -208,3 +209,18 @@ def test_a_small_file_that_means_quadratic_work_is_refused(
     assert len(many) < 60_000
     with pytest.raises(UsageError, match="more tables and vectors than any network has"):
         check_flatbuffer(many)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "layer"),
+    [
+        ("vgg_small/stage1b_pool/MaxPool", "stage1b_pool"),
+        ("w1a1/stage1a_hardtanh/clip_by_value;;vgg", "stage1a_hardtanh"),
+        ("model/sub/stem_bn/FusedBatchNormV3;model/stem", "stem_bn"),
+        (";;model/flatten/Reshape", "flatten"),
+        ("StatefulPartitionedCall:0", "StatefulPartitionedCall:0"),
+        ("", ""),
+    ],
+)
+def test_layer_of_a_tensor_name(tensor: str, layer: str) -> None:
+    assert layer_name(tensor) == layer

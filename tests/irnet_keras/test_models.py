@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from irnet_keras import Hardtanh, OptionAShortcut, models
 from irnet_keras.errors import UsageError
-from irnet_keras.models.resnet_cifar import ResNetConfig, build
+from irnet_keras.models.resnet import ResNetConfig, build
 from irnet_keras.quantizers import EDESign, LibraPB
 
 # stem 3*3*3*16 + inner convolutions + classifier 64*10+10 + batch norms (stem, 18 inner, head)
@@ -39,6 +39,76 @@ def test_resnet20_shape_parameters_and_quantizers(structure, precision, pad_valu
     first, last = model.get_layer("stem_conv"), model.get_layer("logits")
     assert type(first) is tf.keras.layers.Conv2D
     assert type(last) is tf.keras.layers.Dense
+
+
+def parameters(convs, norms, dense):
+    """Of convolutions (kernel size, in, out), batch norms (channels) and dense (in, out)."""
+    return (
+        sum(k * k * i * o for k, i, o in convs) + 4 * sum(norms) + sum(i * o + o for i, o in dense)
+    )
+
+
+STAGES = [(64, 64), (64, 128), (128, 256), (256, 512)]
+
+
+def resnet_parameters(blocks, stem, head_norms, classes):
+    """ResNet-18 and -34 with float 1x1 shortcuts: two convolutions a block, a norm behind each."""
+    convs, norms = [stem], [64]
+    for count, (before, after) in zip(blocks, STAGES, strict=True):
+        convs += [(3, before, after), *[(3, after, after)] * (2 * count - 1)]
+        norms += [after] * (2 * count)
+        if before != after:
+            convs.append((1, before, after))
+            norms.append(after)
+    return parameters(convs, norms + head_norms, [(512, classes)])
+
+
+VGG_SMALL = parameters(
+    [(3, 3, 128), (3, 128, 128), (3, 128, 256), (3, 256, 256), (3, 256, 512), (3, 512, 512)],
+    [128, 128, 256, 256, 512, 512],
+    [(4 * 4 * 512, 10)],
+)
+PARAMETERS = {
+    ("resnet20", "cifar10"): (TOTAL, 18),
+    ("vgg-small", "cifar10"): (VGG_SMALL, 5),
+    ("resnet18", "cifar10"): (resnet_parameters((2, 2, 2, 2), (3, 3, 64), [512], 10), 16),
+    ("resnet18", "imagenet"): (resnet_parameters((2, 2, 2, 2), (7, 3, 64), [512, 1000], 1000), 16),
+    ("resnet34", "imagenet"): (resnet_parameters((3, 4, 6, 3), (7, 3, 64), [512, 1000], 1000), 32),
+}
+
+
+@pytest.mark.parametrize(("network", "dataset"), models.NETWORKS)
+def test_every_network_has_its_parameters_and_quantizers(network, dataset):
+    parameters, inner = PARAMETERS[network, dataset]
+    data = models.DATASETS[dataset]
+    for precision, quantizers in [("w1a1", 2), ("w1a32", 1), ("float32", 0)]:
+        model = models.build_model(network, dataset=dataset, precision=precision)
+        assert model.input_shape == (None, *data.image)
+        assert model.output_shape == (None, data.num_classes)
+        assert model.count_params() == parameters + quantizers * inner  # one t each
+        convs = [m for m in model.layers if isinstance(m, lq.layers.QuantConv2D)]
+        assert len(convs) == inner
+        assert not [m for m in model.layers if isinstance(m, tf.keras.layers.Lambda)]
+
+
+def test_vgg_small_pools_between_convolution_and_batch_norm():
+    model = models.build_model("vgg-small")
+    names = [layer.name for layer in model.layers]
+    for stage in (1, 2, 3):
+        first = names.index(f"stage{stage}b_conv")
+        assert names[first + 1 : first + 4] == [
+            f"stage{stage}b_{part}" for part in ("pool", "bn", "hardtanh")
+        ]
+    assert model.get_layer("flatten").output_shape == (None, 4 * 4 * 512)
+
+
+def test_network_and_structure_are_checked():
+    with pytest.raises(UsageError, match=r"unknown network 'resnet20' for 'imagenet'; accepted: "):
+        models.build_model("resnet20", dataset="imagenet")
+    with pytest.raises(UsageError, match="structure of vgg-small must be one of plain, got"):
+        models.build_model("vgg-small", structure="bireal")
+    with pytest.raises(ValueError, match="image must be at least 8 pixels high and wide"):
+        models.build_model("vgg-small", image=(4, 32, 3))
 
 
 def test_no_lambda_layers_and_unique_variable_names():
@@ -83,7 +153,8 @@ def test_weight_decay_is_on_float_kernels_only():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("structure", "plain"), ("precision", "w2a2"), ("pad_values", 2)]
+    ("field", "value"),
+    [("structure", "plain"), ("precision", "w2a2"), ("pad_values", 2), ("stem", "5x5")],
 )
 def test_bad_config_is_refused(field, value):
     with pytest.raises(ValueError, match=f"{field} must be"):

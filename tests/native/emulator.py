@@ -224,6 +224,8 @@ _OTHERS = {
     nets.BMAXPOOL: _bmaxpool,
     "MAX_POOL_2D": _maxpool,
     "ADD": lambda op, given, source, out: _activate(flush(given[0] + given[1]), op),
+    "MINIMUM": lambda op, given, source, out: np.minimum(given[0], given[1]),
+    "MAXIMUM": lambda op, given, source, out: np.maximum(given[0], given[1]),
     "MUL": lambda op, given, source, out: _activate(flush(given[0] * given[1]), op),
     "RELU": _clip(nets.RELU),
     "RELU6": _clip(nets.RELU6),

@@ -85,6 +85,17 @@ def fused_into_a_pool(net: NetBuilder, x: int) -> tuple[int, ...]:
     return (quantize(net, max_pool(net, x, 2, 2, nets.VALID, nets.RELU_N1_TO_1)),)
 
 
+def bounds(net: NetBuilder, x: int, low: float, high: float) -> int:
+    for name, value in [("MINIMUM", high), ("MAXIMUM", low)]:
+        constant = net.constant(np.float32([value] * 40 if name == "MINIMUM" else value))
+        x = net.op(name, [x, constant], net.tensor(net.shape(x), "float32"))
+    return x
+
+
+def other_bounds(net: NetBuilder, x: int) -> tuple[int, ...]:
+    return (quantize(net, bounds(net, x, -0.5, 0.0)),)
+
+
 def of_an_input_with_two_signs(net: NetBuilder, x: int) -> tuple[int, ...]:
     y = unary(net, CLIP, x)
     return quantize(net, y), quantize(net, y)
@@ -98,6 +109,7 @@ def of_an_input_with_two_signs(net: NetBuilder, x: int) -> tuple[int, ...]:
         (fused_into_add, 1),
         (in_front_of_a_pool, 1),
         (fused_into_a_pool, 1),
+        (other_bounds, 2),
         (of_an_input_with_two_signs, 1),
     ],
 )
@@ -138,6 +150,17 @@ def test_refusals(make: Callable[[NetBuilder, int], tuple[int, ...]], reason: st
     result = drop_clips.run(graph, "lce")
     assert result.graph is graph
     assert [r.reason for r in result.refusals] == [reason]
+
+
+@pytest.mark.parametrize(("low", "high", "left"), [(0.0, 1.0, "MAXIMUM"), (-1.0, -0.5, "MINIMUM")])
+def test_bounds_that_change_signs_are_never_touched(low: float, high: float, left: str) -> None:
+    net = NetBuilder()
+    x = net.input((1, 4, 4, 40), "float32")
+    graph = graph_of(net.build(quantize(net, bounds(net, x, low, high))))
+    result = drop_clips.run(graph, "lce")
+    assert result.graph.ops_named(left)
+    if result.modified:
+        assert_same_bits(graph, result.graph, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("name", ["RELU", "RELU6"])

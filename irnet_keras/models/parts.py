@@ -1,0 +1,106 @@
+"""What all networks are made of: convolutions, batch norms and hardtanh of one precision."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import larq as lq
+import tensorflow as tf
+
+from irnet_keras.layers import Hardtanh
+from irnet_keras.quantizers import EDESign, LibraPB
+
+PRECISIONS = ("w1a1", "w1a32", "float32")
+
+
+def check_choice(name: str, value: object, accepted: tuple[object, ...]) -> None:
+    """Refuse a value of a configuration.
+
+    Raises:
+        ValueError: naming argument, value and what is accepted.
+    """
+    if value not in accepted:
+        raise ValueError(f"{name} must be one of {accepted}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Layers that follow one configuration; ``prefix`` names them.
+
+    Attributes:
+        precision: ``"w1a1"``, ``"w1a32"`` (binary weights only) or ``"float32"``.
+        pad_values: value of the SAME padding of the binary convolutions, 0 or 1.
+        t: initial sharpness of the EDE gradient.
+        weight_decay: L2 coefficient c of a penalty ``c / 2 * sum(w**2)`` on *float* kernels
+            (the convention of the papers; Libra-PB makes the forward pass invariant to the
+            scale of binary latents, so they get none).
+    """
+
+    precision: str
+    pad_values: int
+    t: float
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        # larq warns that latents may starve without a clip; Libra-PB is scale- and
+        # shift-invariant.
+        logging.getLogger("larq.layers_base").setLevel(logging.ERROR)
+
+    @property
+    def decay(self) -> Any:
+        """The regularizer of float kernels, or None."""
+        return tf.keras.regularizers.L2(self.weight_decay / 2) if self.weight_decay else None
+
+    def batch_norm(self, x: tf.Tensor, prefix: str, gamma: float = 1.0) -> tf.Tensor:
+        """Batch norm with initial scale ``gamma``."""
+        return tf.keras.layers.BatchNormalization(
+            momentum=0.9,
+            epsilon=1e-5,
+            gamma_initializer=tf.keras.initializers.Constant(gamma),
+            name=f"{prefix}_bn",
+        )(x)
+
+    def hardtanh(self, x: tf.Tensor, prefix: str) -> tf.Tensor:
+        """Clip to [-1, 1]."""
+        return Hardtanh(name=f"{prefix}_hardtanh")(x)
+
+    def dense(self, x: tf.Tensor, units: int, name: str = "logits") -> tf.Tensor:
+        """A float dense layer."""
+        return tf.keras.layers.Dense(units, kernel_regularizer=self.decay, name=name)(x)
+
+    def float_conv(
+        self, x: tf.Tensor, filters: int, kernel: int, strides: int, prefix: str
+    ) -> tf.Tensor:
+        """A convolution that is float in every precision, SAME, without bias."""
+        return tf.keras.layers.Conv2D(
+            filters,
+            kernel,
+            strides=strides,
+            padding="same",
+            use_bias=False,
+            kernel_initializer="he_normal",
+            kernel_regularizer=self.decay,
+            name=f"{prefix}_conv",
+        )(x)
+
+    def conv(self, x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
+        """A 3x3 convolution of this precision, SAME, without bias."""
+        options: dict[str, Any] = {}
+        if self.precision != "float32":
+            name = f"{prefix}_kernel_quantizer"
+            options["kernel_quantizer"] = LibraPB(t=self.t, name=name)
+        else:
+            options["kernel_regularizer"] = self.decay
+        if self.precision == "w1a1":
+            options["input_quantizer"] = EDESign(t=self.t, name=f"{prefix}_input_quantizer")
+        return lq.layers.QuantConv2D(
+            filters,
+            3,
+            strides=strides,
+            padding="same",
+            pad_values=float(self.pad_values),
+            use_bias=False,
+            kernel_initializer="he_normal",
+            name=f"{prefix}_conv",
+            **options,
+        )(x)

@@ -1,0 +1,145 @@
+"""ResNets for small images and for ImageNet, binarized as IR-Net does.
+
+``ResNetConfig`` is the network as data; ``build`` turns it into a Keras model.
+
+References:
+    He et al., "Deep Residual Learning"; Liu et al., "Bi-Real Net"; Qin et al., "IR-Net".
+"""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from irnet_keras.layers import OptionAShortcut
+from irnet_keras.models.parts import PRECISIONS, Parts, check_choice
+
+STRUCTURES = ("bireal", "normal")
+STEMS = ("3x3-hardtanh", "3x3", "7x7-pool")
+SHORTCUTS = ("option-a", "conv1x1")
+HEADS = ("norm-dense", "norm-hardtanh-dense-norm")
+
+
+@dataclass(frozen=True)
+class ResNetConfig:
+    """A ResNet of two-convolution blocks. The defaults are ResNet-20 for CIFAR.
+
+    Attributes:
+        blocks: residual blocks per stage.
+        widths: channels per stage; stages after the first halve height and width.
+        structure: ``"bireal"`` has a shortcut around every binary convolution,
+            ``"normal"`` one around every two.
+        precision: ``"w1a1"``, ``"w1a32"`` (binary weights only) or ``"float32"``, which is
+            the same graph with the quantizers off.
+        pad_values: value of the SAME padding of the binary convolutions, 0 or 1. One-padding
+            lets LCE's own kernels write bitpacked outputs.
+        num_classes: width of the classifier.
+        image: (height, width, channels) of the input.
+        t: initial sharpness of the EDE gradient.
+        stem: float 3x3 convolution and batch norm, with or without hardtanh, or 7x7 with
+            stride 2, batch norm, hardtanh and max pooling.
+        shortcut: where the shape changes: option A (no parameters) or a float 1x1 convolution
+            with batch norm.
+        head: what follows global average pooling.
+    """
+
+    blocks: tuple[int, ...] = (3, 3, 3)
+    widths: tuple[int, ...] = (16, 32, 64)
+    structure: str = "bireal"
+    precision: str = "w1a1"
+    pad_values: int = 0
+    num_classes: int = 10
+    image: tuple[int, int, int] = (32, 32, 3)
+    t: float = 1e-1
+    stem: str = "3x3-hardtanh"
+    shortcut: str = "option-a"
+    head: str = "norm-dense"
+
+    def __post_init__(self) -> None:
+        check_choice("structure", self.structure, STRUCTURES)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("pad_values", self.pad_values, (0, 1))
+        check_choice("stem", self.stem, STEMS)
+        check_choice("shortcut", self.shortcut, SHORTCUTS)
+        check_choice("head", self.head, HEADS)
+        if len(self.blocks) != len(self.widths):
+            raise ValueError(f"blocks and widths must be as long, got {self.blocks}, {self.widths}")
+
+    @property
+    def num_inner_convs(self) -> int:
+        """Convolutions that are binary in the binary builds."""
+        return 2 * sum(self.blocks)
+
+
+def build(
+    config: ResNetConfig,
+    *,
+    weight_decay: float = 0.0,
+    residual_gamma: float = 1.0,
+    name: str = "resnet",
+) -> tf.keras.Model:
+    """Build the network.
+
+    Args:
+        config: the network.
+        weight_decay: see :class:`irnet_keras.models.parts.Parts`.
+        residual_gamma: initial batch-norm scale of the inner convolutions. The paper has 1;
+            a smaller value keeps the sums inside hardtanh's linear range at the start, so
+            that gradients pass (measured in docs/explanation/training.md).
+        name: model name.
+
+    Returns:
+        Model from float32 images ``(batch, height, width, channels)``, normalised as in
+        :mod:`irnet_keras.data.preprocessing`, to logits ``(batch, num_classes)``. First
+        convolution, 1x1 shortcuts and classifier are float in every precision.
+    """
+    parts = Parts(config.precision, config.pad_values, config.t, weight_decay)
+
+    def conv(x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
+        return parts.batch_norm(parts.conv(x, filters, strides, prefix), prefix, residual_gamma)
+
+    def add(x: tf.Tensor, shortcut: tf.Tensor, prefix: str) -> tf.Tensor:
+        return tf.keras.layers.Add(name=f"{prefix}_add")([x, shortcut])
+
+    image = tf.keras.layers.Input(config.image, name="image")
+    x = _stem(parts, image, config)
+    for stage, (blocks, filters) in enumerate(
+        zip(config.blocks, config.widths, strict=True), start=1
+    ):
+        for block in range(1, blocks + 1):
+            strides = 2 if stage > 1 and block == 1 else 1
+            prefix = f"stage{stage}_block{block}"
+            first, second = f"{prefix}a", f"{prefix}b"
+            shortcut = x
+            if strides > 1 or x.shape[-1] != filters:
+                shortcut = _shortcut(parts, x, filters, strides, config, f"{prefix}_shortcut")
+            x = conv(x, filters, strides, first)
+            if config.structure == "bireal":
+                x = shortcut = parts.hardtanh(add(x, shortcut, first), first)
+            else:
+                x = parts.hardtanh(x, first)
+            x = parts.hardtanh(add(conv(x, filters, 1, second), shortcut, second), second)
+    x = tf.keras.layers.GlobalAveragePooling2D(name="pool")(x)
+    x = parts.batch_norm(x, "head")
+    if config.head == "norm-dense":
+        return tf.keras.Model(image, parts.dense(x, config.num_classes), name=name)
+    x = parts.dense(parts.hardtanh(x, "head"), config.num_classes)
+    return tf.keras.Model(image, parts.batch_norm(x, "logits"), name=name)
+
+
+def _stem(parts: Parts, image: tf.Tensor, config: ResNetConfig) -> tf.Tensor:
+    kernel, strides = (7, 2) if config.stem == "7x7-pool" else (3, 1)
+    x = parts.float_conv(image, config.widths[0], kernel, strides, "stem")
+    x = parts.batch_norm(x, "stem")
+    if config.stem != "3x3":
+        x = parts.hardtanh(x, "stem")
+    if config.stem == "7x7-pool":
+        x = tf.keras.layers.MaxPooling2D(3, strides=2, padding="same", name="stem_pool")(x)
+    return x
+
+
+def _shortcut(
+    parts: Parts, x: tf.Tensor, filters: int, strides: int, config: ResNetConfig, prefix: str
+) -> tf.Tensor:
+    if config.shortcut == "option-a":
+        return OptionAShortcut(filters, strides, name=prefix)(x)
+    return parts.batch_norm(parts.float_conv(x, filters, 1, strides, prefix), prefix)

@@ -1,0 +1,80 @@
+"""VGG-Small for CIFAR, binarized as IR-Net does.
+
+References:
+    Zhang et al., "LQ-Nets" (the network); Qin et al., "IR-Net" (its order of layers: pooling,
+    batch norm, hardtanh).
+"""
+
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from irnet_keras.models.parts import PRECISIONS, Parts, check_choice
+
+
+@dataclass(frozen=True)
+class VGGSmallConfig:
+    """Six 3x3 convolutions, the first one float, and one dense layer.
+
+    Attributes:
+        widths: channels of the three stages; each stage has two convolutions and ends with 2x2
+            max pooling, which stands between convolution and batch norm.
+        precision: ``"w1a1"``, ``"w1a32"`` or ``"float32"``.
+        pad_values: value of the SAME padding of the binary convolutions, 0 or 1.
+        num_classes: width of the classifier.
+        image: (height, width, channels) of the input; height and width at least 8.
+        t: initial sharpness of the EDE gradient.
+    """
+
+    widths: tuple[int, ...] = (128, 256, 512)
+    precision: str = "w1a1"
+    pad_values: int = 0
+    num_classes: int = 10
+    image: tuple[int, int, int] = (32, 32, 3)
+    t: float = 1e-1
+
+    def __post_init__(self) -> None:
+        check_choice("precision", self.precision, PRECISIONS)
+        check_choice("pad_values", self.pad_values, (0, 1))
+        if min(self.image[:2]) < 2 ** len(self.widths):
+            raise ValueError(
+                f"image must be at least {2 ** len(self.widths)} pixels high and wide, "
+                f"got {self.image}"
+            )
+
+
+def build(
+    config: VGGSmallConfig,
+    *,
+    weight_decay: float = 0.0,
+    residual_gamma: float = 1.0,
+    name: str = "vgg_small",
+) -> tf.keras.Model:
+    """Build the network.
+
+    Args:
+        config: the network.
+        weight_decay: see :class:`irnet_keras.models.parts.Parts`.
+        residual_gamma: initial batch-norm scale of the inner convolutions.
+        name: model name.
+
+    Returns:
+        Model from float32 images ``(batch, height, width, channels)`` to logits
+        ``(batch, num_classes)``. First convolution and classifier are float in every precision.
+    """
+    parts = Parts(config.precision, config.pad_values, config.t, weight_decay)
+    image = tf.keras.layers.Input(config.image, name="image")
+    x = image
+    for stage, filters in enumerate(config.widths, start=1):
+        for half in ("a", "b"):
+            prefix = f"stage{stage}{half}"
+            if x is image:
+                x = parts.batch_norm(parts.float_conv(x, filters, 3, 1, prefix), prefix)
+            else:
+                x = parts.conv(x, filters, 1, prefix)
+                if half == "b":
+                    x = tf.keras.layers.MaxPooling2D(2, name=f"{prefix}_pool")(x)
+                x = parts.batch_norm(x, prefix, residual_gamma)
+            x = parts.hardtanh(x, prefix)
+    x = tf.keras.layers.Flatten(name="flatten")(x)
+    return tf.keras.Model(image, parts.dense(x, config.num_classes), name=name)
