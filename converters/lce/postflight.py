@@ -21,9 +21,10 @@ from converters.passes import Target
 from converters.runtimes.child import MissingRuntimeError
 from converters.runtimes.interpreters import DEFAULT, LCE, REFERENCE
 from converters.runtimes.modes import AUTO, engine_for
+from converters.verify.blame import Mismatch
 from converters.verify.counterparts import tensors_to_compare
 from converters.verify.epilogue import check_epilogue
-from converters.verify.every_layer import LayerCheck, Mismatch, Walk, walk_layers
+from converters.verify.every_layer import LayerCheck, Walk, walk_layers
 from converters.verify.layers import check_layer, check_quantize, inverted_inputs, layer_reasons
 from converters.verify.running import EDITED, Runner, Values, runner
 from irnet_keras.data.preprocessing import Inputs, preprocess
