@@ -22,9 +22,10 @@ from converters.runtimes.child import MissingRuntimeError
 from converters.runtimes.interpreters import DEFAULT, LCE, REFERENCE
 from converters.runtimes.modes import AUTO, engine_for
 from converters.runtimes.watching import EDITED, Runner, Values, runner
+from converters.verify.blame import Mismatch
 from converters.verify.counterparts import tensors_to_compare
 from converters.verify.epilogue import check_epilogue
-from converters.verify.every_layer import LayerCheck, Mismatch, Walk, walk_layers
+from converters.verify.every_layer import LayerCheck, Walk, walk_layers
 from converters.verify.layers import check_layer, check_quantize, inverted_inputs, layer_reasons
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.data.sample import load_sample

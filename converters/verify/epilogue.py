@@ -30,6 +30,7 @@ class Epilogue:
     text: str
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is wrong
 def check_epilogue(graph: Graph, match: Match) -> Epilogue | None:
     """Compare what follows the sum with the Keras layers, for all sums from -K to K.
 

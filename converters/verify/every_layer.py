@@ -20,6 +20,7 @@ from converters.lce.binary_convs import quantized_input
 from converters.lce.keras_trace import LayerCall, trace_model
 from converters.lce.matching import Match, Matching
 from converters.runtimes.watching import Values
+from converters.verify.blame import WEIGHTED, Mismatch, blame
 from converters.verify.counterparts import (
     Counterpart,
     Counterparts,
@@ -27,9 +28,16 @@ from converters.verify.counterparts import (
     largest_difference,
 )
 from converters.verify.flips import FLOAT_OPS_TOLERANCE
+from converters.verify.layer_steps import (
+    Step,
+    before_sign,
+    is_constant,
+    largest,
+    limits,
+    rounding_scale,
+)
 from converters.verify.layers import inverted_inputs
 
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "LceBconv2d")
 # Of the spread: a wrong filter, weight or border is far below, another layer's values far above.
 _NEAR = 0.3
 
@@ -49,19 +57,6 @@ class LayerCheck:
     through: str
     error: float
     tolerance: float
-
-
-@dataclass(frozen=True)
-class Mismatch:
-    """Layers that do not agree.
-
-    Attributes:
-        layer: the one to blame, as far as the file shows.
-        text: what differs, by how much, on which image.
-    """
-
-    layer: str
-    text: str
 
 
 @dataclass
@@ -107,26 +102,6 @@ def walk_layers(
     return walker.walk
 
 
-@dataclass(eq=False)
-class _Step:
-    """One layer call.
-
-    Attributes:
-        values: its output ``(images, size)``, None if that is not one number array per image.
-        scale: size of the values it was computed from, in units of its output.
-        is_open: nothing in the file agrees with it so far.
-        sources: calls whose outputs it read.
-    """
-
-    name: str
-    layer: Any
-    values: Floats | None
-    scale: float
-    is_open: bool
-    sources: list["_Step"]
-    tensors: tuple[Any, ...] = ()  # keeps their ids from being used again
-
-
 class _Walker:
     def __init__(
         self, graph: Graph, matching: Matching, values: Values, names: Sequence[str]
@@ -141,8 +116,8 @@ class _Walker:
         for match in matching.matches:
             self._matches.setdefault(id(match.conv.layer), []).append(match)
         self._uses: dict[int, int] = {}
-        self._steps: dict[int, _Step] = {}
-        self._every: list[_Step] = []
+        self._steps: dict[int, Step] = {}
+        self._every: list[Step] = []
         self._agreed: set[int] = set()  # tensors of the file
 
     # -- what the trace calls ------------------------------------------------------------------
@@ -192,7 +167,7 @@ class _Walker:
         step = self._steps.get(id(tensor))
         group = self._group(step) if step else []
         values = np.asarray(tensor, np.float32).reshape(len(tensor), -1)
-        tolerance = FLOAT_OPS_TOLERANCE * (step.scale if step else _size(values))
+        tolerance = FLOAT_OPS_TOLERANCE * (step.scale if step else largest(values))
         pairs = [
             (largest_difference(found.reshape(len(found), -1).astype(np.float32), values), index)
             for index, found in zip(self._outputs, outputs, strict=True)
@@ -200,13 +175,13 @@ class _Walker:
         ]
         best, index = min(pairs, key=lambda pair: pair[0].error, default=(None, -1))
         if best is not None and best.error <= tolerance:
-            if _is_constant(values):
+            if is_constant(values):
                 reason = f"the model's outputs are all {values.flat[0]:g} on these images"
                 self.walk.not_compared += [(step.name, reason) for step in group]
             self._close(group, "the model's output", best.error, tolerance, index)
             return
         self._name_group(group)
-        mismatch = self._blame(group, self._candidates(index))
+        mismatch = blame(group, self._candidates(index), self._names)
         if mismatch is None:
             text = "the file has no output of its size"
             if best is not None:
@@ -219,23 +194,23 @@ class _Walker:
             mismatch = Mismatch(step.name if step else "the output", text)
         self.walk.mismatches.append(mismatch)
 
-    def _output(self, call: LayerCall, name: str, tensor: Any, sources: list[_Step]) -> Any:
+    def _output(self, call: LayerCall, name: str, tensor: Any, sources: list[Step]) -> Any:
         import tensorflow as tf
 
         count = len(self._names)
         values: Floats | None = None
         if tf.is_tensor(tensor) and tensor.dtype == tf.float32 and tensor.shape[:1] == [count]:
             values = np.asarray(tensor).reshape(count, -1)
-        step = _Step(name, call.layer, values, 0.0, True, sources, (tensor,))
+        step = Step(name, call.layer, values, 0.0, True, sources, (tensor,))
         if not call.inner:
             self._every.append(step)
         self._steps[id(tensor)] = step
         if values is None or not values.size:
             return tensor
-        step.scale = _scale(values, sources)
+        step.scale = rounding_scale(values, sources)
         tolerance = FLOAT_OPS_TOLERANCE * step.scale
         # (values that are all equal would agree with much that is wrong)
-        match = None if _is_constant(values) else self._file.nearest(values, tolerance)
+        match = None if is_constant(values) else self._file.nearest(values, tolerance)
         if match is None:
             return tensor
         found, difference = match
@@ -243,14 +218,10 @@ class _Walker:
         group = self._group(step)
         step.is_open = False
         allowed = tolerance + found.step
-        self._close(
-            [s for s in group if s is not step],
-            found.describe(),
-            difference.error,
-            allowed,
-            found.tensor.index,
-        )
-        self._note([step], found.describe(), difference.error, allowed)
+        through, error = found.describe(), difference.error
+        others = [s for s in group if s is not step]
+        self._close(others, through, error, allowed, found.tensor.index)
+        self._note([step], through, error, allowed)
         self._name_group(group)
         step.values = found.values
         own = tf.constant(found.values.reshape(tensor.shape))
@@ -267,11 +238,11 @@ class _Walker:
         tolerance = 0.0
         through = f"the signs that {match.conv.name} reads"
         if flipped.any() and group:
-            source = _before_sign(group[-1] if step is None else step)
+            source = before_sign(group[-1] if step is None else step)
             value = np.asarray(tensor) if source.values is None else source.values
             tolerance = FLOAT_OPS_TOLERANCE * source.scale
             value = value.reshape(tensor.shape)
-            low, high = _limits(value)
+            low, high = limits(value)
             for moved in (value - np.float32(tolerance), value + np.float32(tolerance)):
                 moved = np.clip(moved, low, high)
                 flipped &= (np.asarray(quantized_input(layer, moved)) < 0) != (signs < 0)
@@ -284,7 +255,7 @@ class _Walker:
         worst = tuple(int(i) for i in places)
         names = ", ".join(s.name for s in group)
         self.walk.mismatches.append(
-            self._blame(group, self._candidates(match.op.inputs[0]))
+            blame(group, self._candidates(match.op.inputs[0]), self._names)
             or Mismatch(
                 group[-1].name if group else match.conv.name,
                 f"{int(flipped.sum())} of {flipped.size} signs that layer {match.conv.name} reads "
@@ -299,53 +270,8 @@ class _Walker:
     def _candidates(self, tensor: int) -> list[Counterpart]:
         """A tensor and what it was computed from, those with weights first."""
         merged = self._file.merged_into(tensor, self._agreed)
-        own = [found for found in self._file.all if found.tensor.index == tensor]
-        return sorted([*merged, *own], key=lambda found: found.op.name not in _WEIGHTED)
-
-    def _blame(
-        self, group: list[_Step], candidates: list[Counterpart], near: float = np.inf
-    ) -> Mismatch | None:
-        """Name the layer of a group whose tensor in the file differs; None if it has none there.
-
-        Args:
-            group: calls that agree with nothing in the file.
-            candidates: tensors of the file.
-            near: the first of these counts whose average difference from one of the calls is up
-                to this share of its spread.
-        """
-        pairs = [
-            (found, step)
-            for found in candidates
-            if found.tensor.index not in self._agreed and found.tensor.dtype != "INT32"
-            for step in group
-            if step.values is not None
-            and step.values.shape == found.values.shape
-            and (near == np.inf or _is_near(found.values, step.values, near))
-        ]
-        if not pairs:
-            return None
-        start = pairs[0][0]
-        found, step, difference = min(
-            (
-                (found, step, largest_difference(found.values, step.values))
-                for found, step in pairs
-                if found is start and step.values is not None
-            ),
-            key=lambda entry: entry[2].error,
-        )
-        blamed = step
-        if found.op.name in _WEIGHTED:
-            until = group[: group.index(step) + 1]
-            blamed = next((s for s in reversed(until) if _has_weights(s.layer)), step)
-        shape = step.tensors[0].shape[1:]
-        place = tuple(int(i) for i in np.unravel_index(difference.place, shape))
-        through = "" if blamed is step else f" (compared behind {step.name})"
-        return Mismatch(
-            blamed.name,
-            f"{found.describe()} differs from Keras by {difference.error:.3g} "
-            f"({FLOAT_OPS_TOLERANCE * step.scale:.2g} allowed) at {place} of "
-            f"{self._names[difference.image]}{through}",
-        )
+        own = [c for c in self._file.all if c.tensor.index == tensor and tensor not in self._agreed]
+        return sorted([*merged, *own], key=lambda found: found.op.name not in WEIGHTED)
 
     # -- bookkeeping ---------------------------------------------------------------------------
 
@@ -353,9 +279,9 @@ class _Walker:
         self._uses[id(call.layer)] = use = self._uses.get(id(call.layer), 0) + 1
         return str(call.layer.name) if use == 1 else f"{call.layer.name}#{use}"
 
-    def _group(self, step: _Step) -> list[_Step]:
+    def _group(self, step: Step) -> list[Step]:
         """A call and all before it that nothing in the file has agreed with yet, in order."""
-        found: dict[int, _Step] = {}
+        found: dict[int, Step] = {}
         to_do = [step]
         while to_do:
             current = to_do.pop()
@@ -366,7 +292,7 @@ class _Walker:
         return every if step in every or not step.is_open else [*every, step]
 
     def _close(
-        self, group: list[_Step], through: str, error: float, tolerance: float, tensor: int
+        self, group: list[Step], through: str, error: float, tolerance: float, tensor: int
     ) -> None:
         """Calls without a tensor of their own agree where a tensor behind them does.
 
@@ -376,8 +302,8 @@ class _Walker:
         self._name_group(group)
         merged = self._file.merged_into(tensor, self._agreed) if group else []
         # (a factor of the Keras layer may have gone into a later convolution, not back into one)
-        weighted = [found for found in merged if found.op.name in _WEIGHTED]
-        mismatch = self._blame(group, weighted, _NEAR)
+        weighted = [found for found in merged if found.op.name in WEIGHTED]
+        mismatch = blame(group, weighted, self._names, _NEAR)
         if mismatch is None:
             self._note(group, through, error, tolerance)
         else:
@@ -385,67 +311,10 @@ class _Walker:
         for step in group:
             step.is_open = False
 
-    def _note(self, group: list[_Step], through: str, error: float, tolerance: float) -> None:
+    def _note(self, group: list[Step], through: str, error: float, tolerance: float) -> None:
         names = [step.name for step in group]
         self.walk.checked += [LayerCheck(name, through, error, tolerance) for name in names]
 
-    def _name_group(self, group: list[_Step]) -> None:
+    def _name_group(self, group: list[Step]) -> None:
         names = [step.name for step in group]
         self.walk.groups.update(dict.fromkeys(names, names))
-
-
-def _size(values: Floats) -> float:
-    size = np.abs(values)
-    return float(size.max(initial=0.0, where=np.isfinite(size)))
-
-
-def _scale(values: Floats, sources: list[_Step]) -> float:
-    """What roundings are relative to: this output, and inputs that were not compared yet.
-
-    A batch norm takes large values with a large mean to small ones; their roundings stay, as
-    large as the spread has become smaller.
-    """
-    scale = _size(values)
-    for source in sources:
-        if not source.is_open or source.values is None:
-            continue
-        with np.errstate(all="ignore"):
-            before, now = float(np.std(source.values)), float(np.std(values))
-        gain = now / before if before > 0 and np.isfinite(now / before) else 1.0
-        scale = max(scale, source.scale * gain)
-    return scale
-
-
-def _before_sign(step: _Step) -> _Step:
-    """The value of which a layer took the sign, where that is a layer of its own."""
-    while (
-        step.values is not None
-        and len(step.sources) == 1
-        and step.sources[0].values is not None
-        and step.sources[0].values.shape == step.values.shape
-        and bool((np.abs(step.values) == 1).all())
-    ):
-        step = step.sources[0]
-    return step
-
-
-def _limits(values: Floats) -> tuple[float, float]:
-    """What an activation cuts values off at: no rounding before it takes them further."""
-    low, high = values.min(initial=np.inf), values.max(initial=-np.inf)
-    return (
-        float(low) if (values == low).sum() > 1 else -np.inf,
-        float(high) if (values == high).sum() > 1 else np.inf,
-    )
-
-
-def _is_near(found: Floats, expected: Floats, share: float) -> bool:
-    with np.errstate(all="ignore"):
-        return bool(np.abs(found - expected).mean() <= share * np.std(expected))
-
-
-def _is_constant(values: Floats) -> bool:
-    return values.size > 1 and bool((values == values.flat[0]).all())
-
-
-def _has_weights(layer: Any) -> bool:
-    return any(getattr(layer, name, None) is not None for name in ("kernel", "depthwise_kernel"))

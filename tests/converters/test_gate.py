@@ -156,6 +156,9 @@ def test_w1a32_has_no_binary_convolution_and_says_so() -> None:
     graph = read_graph(conversion.data)
     assert not graph.ops_named(BCONV)
     assert not float_readers_of_signs(graph)
+    assert conversion.postflight.engine.startswith("LiteRT ")
+    assert conversion.postflight.layers_checked == len(model.layers) - 1
+    assert conversion.postflight.not_compared == ()
 
 
 def test_two_inputs_are_a_usage_error() -> None:

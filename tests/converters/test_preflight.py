@@ -262,6 +262,29 @@ def test_what_is_right_has_no_findings(name: str, rng: np.random.Generator) -> N
     assert not conversion.postflight.mismatches
 
 
+@pytest.mark.parametrize("layers_of_padding", [1, 2])
+def test_zero_padding_with_two_readers_is_right(
+    layers_of_padding: int, rng: np.random.Generator
+) -> None:
+    """Two layers that pad one tensor alike are one to the converter."""
+    image = tf.keras.Input((8, 8, 3))
+    padded = [layers.ZeroPadding2D(1)(image) for _ in range(layers_of_padding)]
+    convs = [layers.Conv2D(8, 3, strides=2)(padded[i % layers_of_padding]) for i in range(2)]
+    model = tf.keras.Model(image, layers.Add()(convs))
+    conversion = convert(model)
+    assert not conversion.findings
+    assert worst_error(model, conversion.data, rng) < 1e-4
+
+
+def test_one_padding_with_two_readers_is_wrong(rng: np.random.Generator) -> None:
+    image = tf.keras.Input((8, 8, 32))
+    padded = Pad((1, 1), 1.0)(Sign()(image))
+    convs = [binary(input_quantizer=None, strides=2, name=f"bad{i}")(padded) for i in range(2)]
+    model = tf.keras.Model(image, layers.Add()(convs))
+    assert worst_error(model, plain(model), rng) > 1
+    assert [f.check for f in preflight(model)] == ["shifted-window", "shifted-window"]
+
+
 class PaddedConvs(layers.Layer):  # type: ignore[misc]
     """A branch for each size, kernel, stride and padding; without Keras layers it converts fast."""
 

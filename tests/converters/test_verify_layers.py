@@ -132,7 +132,7 @@ def test_a_window_shifted_by_folded_padding_before_the_float_stem_is_caught(
         binary(32, name="conv"),
         batch_norm(),
     )
-    report = verify(model, convert(model).data, images[:16], seed=SEED)
+    report = verify(model, convert(model, strict=False).data, images[:16], seed=SEED)
     assert not report.passed
     assert all(layer.passed for layer in report.layers)  # the binary layer itself is right
     assert report.flips_given_bits[0].unexplained > 1000
@@ -145,7 +145,7 @@ def test_a_window_shifted_by_folded_one_padding_is_caught(images: LabelledImages
     )
     conv = binary(32, strides=2, padding="valid", input_quantizer=None, name="conv")
     model = network(stem(32), EDESign(), ones, conv, batch_norm())
-    report = verify(model, convert(model).data, images[:16], seed=SEED)
+    report = verify(model, convert(model, strict=False).data, images[:16], seed=SEED)
     assert not report.passed
     assert any("layer conv" in reason for reason in report.reasons)
 
@@ -158,7 +158,7 @@ def test_a_lost_activation_behind_a_pool_is_caught(images: LabelledImages) -> No
         binary(32, name="conv"),
         batch_norm(),
     )
-    report = verify(model, convert(model).data, images[:16], seed=SEED)
+    report = verify(model, convert(model, strict=False).data, images[:16], seed=SEED)
     assert not report.passed
     assert report.flips_given_bits[0].unexplained > 1000
 

@@ -1,6 +1,7 @@
 """NaN and infinity on either side fail a verification, and are named."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,12 @@ def test_a_network_with_a_bad_batch_norm_fails_by_layer(
     value: float, images: LabelledImages
 ) -> None:
     model = with_batch_norm_value(value)
-    report = checked(verify(model, convert(model).data, images[:4], seed=SEED))
+    lines: list[str] = []
+    conversion = convert(model, lines.append, strict=False)
+    assert any(
+        re.match("warning: .* stage2_block1a_conv: .*NaN or infinite", line) for line in lines
+    )
+    report = checked(verify(model, conversion.data, images[:4], seed=SEED))
     assert any(
         "layer stage2_block1a_conv" in reason and "NaN or infinite" in reason
         for reason in report.reasons

@@ -26,6 +26,8 @@ def shifted_windows(graph: TFGraph, convs: list[Convolution]) -> list[Finding]:
         one_padded = conv.is_binary and unknown_sign(graph, conv) is None
         if value != 0 and not (value == 1 and one_padded):
             continue
+        if value == 0 and _is_shared(graph, graph.producer(conv.data)):
+            continue
         shifts = [
             shift(n, window, stride, before, after)
             for n, window, stride, (before, after) in zip(
@@ -101,6 +103,24 @@ def _explicit_padding(
     if shape is None or None in shape[1:3] or not pads.any():
         return None
     return (int(shape[1] or 0), int(shape[2] or 0)), pads, value
+
+
+def _is_shared(graph: TFGraph, node: Any) -> bool:
+    """Whether a zero padding has several readers: LCE then leaves it alone.
+
+    Equal paddings of one tensor are one to the converter. (What is padded with +1 is always taken
+    for SAME.)
+    """
+    if node.op not in ("Pad", "PadV2"):
+        return False
+    source, paddings = graph.inputs(node)[:2]
+    own = graph.values([paddings])[paddings]
+    for other in graph.consumers(source):
+        if other.op == node.op and other.name != node.name:
+            theirs = graph.inputs(other)[1]
+            if np.array_equal(graph.values([theirs])[theirs], own):
+                return True
+    return len(graph.consumers(node.name)) > 1
 
 
 def _text(pads: NDArray[Any]) -> str:
