@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from flatbuffers import flexbuffers
 
 from converters.graph import read_graph
 from converters.graph.lce_ops import BconvOptions
@@ -24,6 +25,11 @@ from irnet_keras.errors import UsageError
 from tests.fuzz.builder import O, T, build, pack, unpack
 
 SEEDS = Path(__file__).parents[1] / "fuzz" / "seeds"
+# The last 22 bytes of options, damaged.
+_TAILS = (
+    "08010828010100010001010404040404041104102401",
+    "08011028010100010001010404040404040404102401",
+)
 Edit = Callable[[Any], object]
 
 
@@ -218,6 +224,16 @@ def test_options_in_another_form_than_the_converters_are_refused() -> None:
     op.customOptions = list(longer)
     with pytest.raises(RefusedFileError, match="options that LCE's converter does not write"):
         read_untrusted(pack(model))
+
+
+@pytest.mark.parametrize("tail", _TAILS)
+def test_flexbuffers_that_python_trips_over_are_refused(tail: str) -> None:
+    """An AssertionError, endless nesting: both found by fuzzing."""
+    blob = BconvOptions(40, 1, 1, 1, 1, 0, 1, 0).pack()[:-22] + bytes.fromhex(tail)
+    with pytest.raises((AssertionError, RecursionError)):
+        flexbuffers.Loads(blob)
+    with pytest.raises(UsageError, match="options"):
+        BconvOptions.parse(blob)
 
 
 def test_an_operator_off_the_list_is_refused_unless_allowed() -> None:
