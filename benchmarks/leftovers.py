@@ -9,7 +9,8 @@ new random order, after one untimed run. The stem is what stands between the inp
 it runs in LiteRT as a file of its own. The two forms of int8 weights are timed too: unpacked once
 (what ``--leftovers int8-weights`` writes) and dynamic-range, where LiteRT quantizes activations as
 it runs. With ``--data-dir``: ResNet-20 with shipped weights on CIFAR-10's
-10,000 test and 50,000 training images, and the float file with tiny changes of its stem's weights.
+10,000 test and 50,000 training images, and for comparison: dense weights rounded to the nearest
+step by the quantizer alone, dynamic range, tiny changes of the float stem's weights.
 Exit status 1 with ``--check`` if a bound is missed.
 """
 
@@ -34,6 +35,8 @@ from birealnet18 import write_files
 from converters.graph import QUANTIZE, Edit, Graph, Op, embed_buffers, read_graph, with_operators
 from converters.lce import convert
 from converters.leftovers import MODES, quantize_leftovers
+from converters.leftovers.quantizer import run_quantizer
+from converters.leftovers.select import select
 from converters.runtimes import TFLiteProcess
 from irnet_keras import models
 from irnet_keras.data.cifar10 import load_cifar10
@@ -44,7 +47,7 @@ MEGABYTE = 1e6
 BOUND_MB = {"float32": 4.2, "int8-weights": 2.2, "int8": 2.2}
 BOUND_STEM = 0.5
 BOUND_POINTS = {"int8-weights": 0.1, "int8": 0.5}
-DYNAMIC = "dynamic range"
+DYNAMIC, NEAREST = "dynamic range", "nearest int8 weights"
 NOISE = (1e-5, 1e-4, 1e-3)
 
 
@@ -128,12 +131,7 @@ def resnet18(folder: Path, rounds: int) -> list[Row]:
         atomic_write(folder / f"birealnet18-1bit-{mode}.tflite", graphs[mode].data)
         size = len(graphs[mode].data) / MEGABYTE
         rows.append(Row(f"ResNet-18, leftovers {mode}: size", size, BOUND_MB[mode], " MB"))
-    weighted = [
-        op
-        for op in source.ops
-        if op.name in ("CONV_2D", "FULLY_CONNECTED") and op.inputs[0] not in source.inputs
-    ]
-    graphs[DYNAMIC] = dynamic_range(source, weighted)
+    graphs[DYNAMIC] = dynamic_range(source, list(select(source, "int8-weights").ops))
     subjects = {
         f"stem {mode}": runner(stem(graphs[mode]), delegate=False) for mode in ("float32", "int8")
     }
@@ -169,6 +167,9 @@ def resnet20(folder: Path, data_dir: Path) -> list[Row]:
     """Accuracy on both splits, and what a change of the stem far below int8's does."""
     float_graph = read_graph(convert(models.load("resnet20-w1a1-cifar10")).data)
     graphs = {mode: quantize_leftovers(float_graph, mode).graph for mode in MODES}
+    chosen = select(float_graph, "int8-weights")
+    graphs[NEAREST] = run_quantizer(float_graph, chosen, {}, print)
+    graphs[DYNAMIC] = dynamic_range(float_graph, list(chosen.ops))
     graphs |= {f"{noise:g} noise on stem": with_noise(float_graph, noise) for noise in NOISE}
     rows = []
     for split in ("test", "train"):

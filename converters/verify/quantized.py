@@ -236,7 +236,7 @@ def _multiply(graph: Graph, op: Op, source: Doubles) -> _Sums:
     absolute = _products(np.abs(patches), np.abs(weights), depthwise=depthwise) + np.abs(offset)
     taps = weights[0].size if not depthwise else weights.shape[1] * weights.shape[2]
     low, high = ACTIVATION_RANGES.get(fused_activation(graph, op) or "NONE", (-np.inf, np.inf))
-    steps = tensor.quantization.scale if tensor.quantization is not None else np.zeros(1)
+    steps = _rounded_steps(tensor)
     squares = (patches**2).sum(axis=(3, 4, 5))
     worst = float(np.max(steps) * np.sqrt(squares.max() / 3))
     typical = float(np.sqrt(np.mean(np.square(steps)) * squares.mean() / 3))
@@ -245,6 +245,20 @@ def _multiply(graph: Graph, op: Op, source: Doubles) -> _Sums:
         (taps + 2) * UNIT_ROUNDOFF * absolute,
         Sigma(worst, typical),
     )
+
+
+def _rounded_steps(tensor: Tensor) -> Doubles:
+    """Sizes of the steps that weights were rounded to.
+
+    0 where all weights of a filter have one magnitude: +-c needs no rounding.
+    """
+    if tensor.quantization is None or tensor.data is None:
+        return np.zeros(1)
+    axis = tensor.quantization.axis
+    sizes = np.abs(np.moveaxis(tensor.data.astype(np.int64), axis, 0))
+    sizes = sizes.reshape(len(sizes), -1)
+    exact = sizes.min(axis=1) == sizes.max(axis=1)
+    return np.where(exact, 0.0, tensor.quantization.scale.astype(np.float64))
 
 
 def _products(patches: Doubles, weights: Doubles, *, depthwise: bool) -> Doubles:

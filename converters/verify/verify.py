@@ -30,6 +30,7 @@ from converters.verify.quantized import (
     Sigma,
     check_quantized,
     has_int8_activations,
+    quantized_ops,
     rms_limits,
     single_limits,
 )
@@ -164,6 +165,11 @@ class _Verification:
         if self.kind == "lce" and self._matched(matching):
             self._check_layers(matching, preprocess(images.images[chosen]))
             bits = not any(layer.problem for layer in self.parts["layers"])
+        if self.kind == "float32" and quantized_ops(self.graph):
+            inputs = preprocess(images.images[chosen])
+            with self.watch(quantized_to_watch(self.graph)) as run:
+                values = run.values(inputs)
+            self._check_leftovers({**values, **dict.fromkeys(self.graph.inputs, inputs)})
         if self.kind != "lce":
             self.notes.append(
                 f"{self.kind} file: only logits and accuracy were compared, not single layers"
@@ -264,7 +270,7 @@ class _Verification:
                 reference_logits.append(logits)
         keras = np.concatenate(keras_logits)
         reference: NDArray[np.float32] | None = keras
-        added = 0.0
+        added = single_limits(self.graph, self.sigmas).get(self.graph.outputs[0], 0.0)
         if packed:
             given_reports, limits = self._with_limits(given, behind_signs)
             self._add_flips(free.reports(), given_reports)
