@@ -8,9 +8,9 @@ new random order, after one untimed run. The stem is what stands between the inp
 ``LceQuantize`` (convolution, activation, max pool, and of the int8 file QUANTIZE and DEQUANTIZE);
 it runs in LiteRT as a file of its own. The two forms of int8 weights are timed too: unpacked once
 (what ``--leftovers int8-weights`` writes) and dynamic-range, where LiteRT quantizes activations as
-it runs. With ``--data-dir``: ResNet-20 with shipped weights on CIFAR-10's
-10,000 test and 50,000 training images, and for comparison: dense weights rounded to the nearest
-step by the quantizer alone, dynamic range, tiny changes of the float stem's weights.
+it runs. With ``--data-dir``: ResNet-20 with shipped weights on CIFAR-10's 10,000 test and 50,000
+training images, and for comparison: dense weights rounded to the nearest step by the quantizer
+alone, dynamic range of weights rounded as ours, tiny changes of the float stem's weights.
 Exit status 1 with ``--check`` if a bound is missed.
 """
 
@@ -32,11 +32,14 @@ import irnet_keras  # noqa: F401  (before TensorFlow: it selects Keras 2)
 import numpy as np
 from birealnet18 import write_files
 
-from converters.graph import QUANTIZE, Edit, Graph, Op, embed_buffers, read_graph, with_operators
+from converters.graph import QUANTIZE, Edit, Graph, embed_buffers, read_graph, with_operators
 from converters.lce import convert
 from converters.leftovers import MODES, quantize_leftovers
+from converters.leftovers.prepare import prepare
 from converters.leftovers.quantizer import run_quantizer
+from converters.leftovers.representative import sample_inputs
 from converters.leftovers.select import select
+from converters.leftovers.statistics import collect
 from converters.runtimes import TFLiteProcess
 from irnet_keras import models
 from irnet_keras.data.cifar10 import load_cifar10
@@ -76,13 +79,16 @@ def stem(graph: Graph) -> bytes:
     return with_operators(graph, ops[::-1], graph.inputs, [end])
 
 
-def dynamic_range(graph: Graph, chosen: list[Op]) -> Graph:
+def dynamic_range(source: Graph) -> Graph:
     """The quantizer library's other form of int8 weights, for comparison."""
     from ai_edge_quantizer import quantizer
     from ai_edge_quantizer.qtyping import TFLOperationName
 
+    edit = Edit(source)
+    edit.remove_unused()  # (of two constants with one name, as prepare() leaves them)
+    graph = edit.finish()
     library = quantizer.Quantizer(bytearray(graph.data))
-    for op in chosen:
+    for op in select(graph, "int8-weights").ops:
         name = graph.tensors[op.outputs[0]].name
         library.add_dynamic_config(f"^{name}", TFLOperationName[op.name], num_bits=8)
     result = library.quantize(enable_progress_bar=False, enable_progress_report=False)
@@ -131,7 +137,7 @@ def resnet18(folder: Path, rounds: int) -> list[Row]:
         atomic_write(folder / f"birealnet18-1bit-{mode}.tflite", graphs[mode].data)
         size = len(graphs[mode].data) / MEGABYTE
         rows.append(Row(f"ResNet-18, leftovers {mode}: size", size, BOUND_MB[mode], " MB"))
-    graphs[DYNAMIC] = dynamic_range(source, list(select(source, "int8-weights").ops))
+    graphs[DYNAMIC] = dynamic_range(source)
     subjects = {
         f"stem {mode}": runner(stem(graphs[mode]), delegate=False) for mode in ("float32", "int8")
     }
@@ -169,7 +175,10 @@ def resnet20(folder: Path, data_dir: Path) -> list[Row]:
     graphs = {mode: quantize_leftovers(float_graph, mode).graph for mode in MODES}
     chosen = select(float_graph, "int8-weights")
     graphs[NEAREST] = run_quantizer(float_graph, chosen, {}, print)
-    graphs[DYNAMIC] = dynamic_range(float_graph, list(chosen.ops))
+    shape = float_graph.tensors[float_graph.inputs[0]].shape[1:]
+    statistics = collect(float_graph, chosen, sample_inputs(shape, test=False))
+    prepared = prepare(float_graph, chosen, statistics)  # the weights of int8-weights
+    graphs[DYNAMIC] = dynamic_range(prepared)
     graphs |= {f"{noise:g} noise on stem": with_noise(float_graph, noise) for noise in NOISE}
     rows = []
     for split in ("test", "train"):
