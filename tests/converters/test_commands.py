@@ -143,7 +143,7 @@ def test_convert_takes_a_target_and_leaves_out_passes(irnet: Irnet, tmp_path: Pa
     summary = json.loads(converted.out)
     assert summary["target"] == "delegate"
     assert [p["name"] for p in summary["passes"]] == [
-        "pack-outputs", "pack-pools", "fold-batch-norms", "remove-dead",
+        "pack-outputs", "pack-pools", "shrink-weights", "fold-batch-norms", "remove-dead",
     ]  # fmt: skip
     refusals = summary["passes"][0]["refusals"]
     shortcuts = {f"{op} reads its value, too" for op in ("ADD", "STRIDED_SLICE")}
