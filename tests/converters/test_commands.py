@@ -154,7 +154,7 @@ def test_convert_takes_a_target_and_leaves_out_passes(irnet: Irnet, tmp_path: Pa
     assert summary["leftovers"]["mode"] == "float32"
     assert summary["leftovers"]["accuracy_after"] is None
     assert [p["name"] for p in summary["passes"]] == [
-        "pack-outputs", "pack-pools", "fold-batch-norms", "remove-dead",
+        "pack-outputs", "pack-pools", "shrink-weights", "fold-batch-norms", "remove-dead",
     ]  # fmt: skip
     refusals = summary["passes"][0]["refusals"]
     shortcuts = {f"{op} reads its value, too" for op in ("ADD", "STRIDED_SLICE")}
