@@ -210,6 +210,40 @@ def test_shared_layers_and_two_batch_norms_agree() -> None:
     assert conversion.binary_layers == ("shared", "shared#2")
 
 
+def before_dense(spread: float, *between: Any, units: int = 7) -> Any:
+    """A convolution whose bias the converter adds in the dense layer, where it has that choice."""
+    conv = layers.Conv2D(6, 3, name="conv")
+    model = tf.keras.Sequential(
+        [tf.keras.Input((8, 8, 3)), conv, *between, layers.Dense(units, name="dense")]
+    )
+    rng = np.random.default_rng(1)
+    for layer in (conv, model.layers[-1]):
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel, rng.normal(0, spread, bias.shape)])
+    return model
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.1])
+def test_a_bias_that_moved_into_a_dense_layer_agrees(spread: float) -> None:
+    model = before_dense(spread)
+    assert convert(model).postflight.layers_checked == 2
+    graph = plain(model)
+    conv = graph.ops_named("CONV_2D")[0]
+    assert not np.any(graph.tensors[conv.inputs[2]].data)  # else this tests nothing
+
+
+@pytest.mark.parametrize("op", ["CONV_2D", "FULLY_CONNECTED"])
+@pytest.mark.parametrize("slot", [1, 2], ids=["weights", "bias"])
+def test_a_fault_around_a_bias_that_moved_is_found(op: str, slot: int) -> None:
+    def add(values: Any) -> None:
+        values[3] += 0.01
+
+    model = before_dense(0.1)
+    graph = plain(model)
+    bad = changed(graph, graph.ops_named(op)[0].inputs[slot], add)
+    assert postflight(model, bad, [], "lce").mismatches
+
+
 def test_zeros_of_lces_xnnpack_are_found() -> None:
     """A window smaller than the stride that SAME needs no padding for."""
     model = tf.keras.Sequential(
