@@ -5,7 +5,7 @@ A convolution is binary when its kernel and its input are: either by a quantizer
 for the kernel).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,8 @@ class BinaryConv:
         groups: channel groups.
         bias: float64 ``(filters,)``, zeros without bias.
         tail: what alone reads the result, in order: activation names, ``MAX_POOL`` and batch norms.
+        twin_of: an earlier convolution with equal weights and options on equal values, which the
+            converter merges with this one; None if there is none.
     """
 
     name: str
@@ -55,6 +57,12 @@ class BinaryConv:
     groups: int
     bias: Doubles
     tail: tuple[str | BatchNorm, ...]
+    twin_of: str | None = None
+
+    @property
+    def activation(self) -> str:
+        """Name of the layer's own activation, ``"linear"`` without one."""
+        return _own_activation(self.layer)
 
     @property
     def channels_in(self) -> int:
@@ -91,6 +99,7 @@ def binary_convs(model: Any) -> list[BinaryConv]:
     """
     trace = trace_model(model, probe_images(model))
     found: list[BinaryConv] = []
+    inputs: list[NDArray[Any]] = []
     uses: dict[int, int] = {}
     for call in trace.calls:
         if not _is_binary(call):
@@ -98,8 +107,28 @@ def binary_convs(model: Any) -> list[BinaryConv]:
         uses[id(call.layer)] = uses.get(id(call.layer), 0) + 1
         use = uses[id(call.layer)]
         name = call.layer.name if use == 1 else f"{call.layer.name}#{use}"
-        found.append(_describe(name, call, trace))
+        conv = _describe(name, call, trace)
+        value = np.asarray(call.inputs[0])
+        twin = next(
+            (c for c, v in zip(found, inputs, strict=True) if _is_same(c, conv, v, value)), None
+        )
+        found.append(conv if twin is None else replace(conv, twin_of=twin.twin_of or twin.name))
+        inputs.append(value)
     return found
+
+
+def _is_same(one: BinaryConv, other: BinaryConv, of: NDArray[Any], of_other: NDArray[Any]) -> bool:
+    """Whether two convolutions of these inputs have one result."""
+    options = [
+        (c.is_conv2d, c.strides, c.dilation, c.padding, c.pad_values, c.groups, c.activation)
+        for c in (one, other)
+    ]
+    return (
+        options[0] == options[1]
+        and np.array_equal(one.kernel, other.kernel)
+        and np.array_equal(one.bias, other.bias)
+        and np.array_equal(of, of_other)
+    )
 
 
 def quantized_input(layer: Any, tensor: Any) -> Any:
@@ -178,7 +207,7 @@ def _tail(call: LayerCall, trace: Trace) -> tuple[str | BatchNorm, ...]:
     import tensorflow as tf
 
     steps: list[str | BatchNorm] = []
-    own = getattr(getattr(call.layer, "activation", None), "__name__", "linear")
+    own = _own_activation(call.layer)
     if own != "linear":
         steps.append(_ACTIVATIONS.get(own, own))
     tensor = call.outputs[0]
@@ -198,6 +227,10 @@ def _tail(call: LayerCall, trace: Trace) -> tuple[str | BatchNorm, ...]:
             steps.append(kind)
         tensor = readers[0].outputs[0]
     return tuple(steps)
+
+
+def _own_activation(layer: Any) -> str:
+    return str(getattr(getattr(layer, "activation", None), "__name__", "linear"))
 
 
 def _activation(layer: Any) -> str | None:

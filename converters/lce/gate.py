@@ -23,7 +23,7 @@ def check_binary(graph: Graph, convs: list[BinaryConv]) -> None:
 
     Raises:
         CheckFailed: an operator is unknown, a binary convolution has no ``LceBconv2d`` of exactly
-            its weights, there are more such ops than layers, or a float convolution reads an
+            its weights, there are such ops without a layer, or a float convolution reads an
             ``LceDequantize``.
     """
     check_known_ops(graph)
@@ -43,7 +43,7 @@ def check_binary(graph: Graph, convs: list[BinaryConv]) -> None:
             f"{len(exact)} of {len(convs)} binary convolutions became {BCONV}; "
             f"these stayed float: {', '.join(stayed_float)}"
         )
-    if len(ops) != len(convs):
+    if matching.ops_without_layer:
         raise CheckFailed(
             f"the file has {len(ops)} {BCONV}, the model {len(convs)} binary convolutions"
         )

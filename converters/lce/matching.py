@@ -7,7 +7,7 @@ too. What is left over (a damaged file, another
 model's file) is paired by the fewest differing bits, so that a report can name the layer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,10 @@ def _channels(op: Op) -> int:
 
 
 def match_layers(graph: Graph, convs: list[BinaryConv]) -> Matching:
-    """Pair layers and ops: exact ones first, in order; then the nearest of equal shape."""
+    """Pair layers and ops: exact ones first, in order; then the nearest of equal shape.
+
+    Layers that the converter merged because they compute the same have one op.
+    """
     ops = list(graph.ops_named(BCONV))
     found: dict[int, Match] = {}
     candidates: list[tuple[int, int, int]] = []
@@ -115,6 +118,11 @@ def match_layers(graph: Graph, convs: list[BinaryConv]) -> Matching:
         if i not in found and j not in used:
             found[i] = Match(convs[i], ops[j], distance)
             used.add(j)
+    named = {match.conv.name: match for match in found.values()}
+    for i, conv in enumerate(convs):
+        twin = named.get(conv.twin_of or "")
+        if i not in found and twin is not None and twin.differing_bits == 0:
+            found[i] = replace(twin, conv=conv)
     return Matching(
         tuple(found[i] for i in sorted(found)),
         tuple(conv for i, conv in enumerate(convs) if i not in found),

@@ -258,8 +258,7 @@ class _Found:
 
     def _merged(self, conv: BinaryConv) -> int:
         """How many steps behind a layer, its own activation included, have no tensor before it."""
-        own = getattr(getattr(conv.layer, "activation", None), "__name__", "linear") != "linear"
-        return len(self._groups[conv.name]) - 1 + own
+        return len(self._groups[conv.name]) - 1 + (conv.activation != "linear")
 
     def _with_merged_tail(self, graph: Graph, match: Match) -> Match:
         """The layer with no more steps behind it than a float operator was seen to compute."""

@@ -210,6 +210,23 @@ def test_shared_layers_and_two_batch_norms_agree() -> None:
     assert conversion.binary_layers == ("shared", "shared#2")
 
 
+@pytest.mark.parametrize("target", ["lce", "delegate"])
+def test_equal_convolutions_of_one_input_share_an_operator(target: Target) -> None:
+    """The third differs: it has an operator of its own."""
+    image = tf.keras.Input((8, 8, 3))
+    x = float_stem(image)
+    branches = [binary(32, f"branch{i}") for i in range(3)]
+    x = layers.Concatenate()([layers.BatchNormalization()(branch(x)) for branch in branches])
+    x = layers.BatchNormalization()(binary(32, "behind")(x))
+    x = layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
+    model = randomize_batch_norms(tf.keras.Model(image, x))
+    branches[1].set_weights(branches[0].get_weights())
+    conversion = convert(model, target=target)
+    assert sorted(conversion.binary_layers) == ["behind", "branch0", "branch1", "branch2"]
+    assert len(read_graph(conversion.data).ops_named(BCONV)) == 3
+    assert conversion.postflight.layers_checked == len(model.layers) - 1
+
+
 def before_dense(spread: float, *between: Any, units: int = 7) -> Any:
     """A convolution whose bias the converter adds in the dense layer, where it has that choice."""
     conv = layers.Conv2D(6, 3, name="conv")
