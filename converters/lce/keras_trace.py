@@ -5,6 +5,7 @@ which is how the converter sees them too.
 """
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from irnet_keras.errors import UsageError
 
 PROBE_SEED = 0
+MAX_INPUT_VALUES = 1 << 24  # of one image; the networks' own tensors are several times as large
 
 
 @dataclass(frozen=True)
@@ -60,19 +62,40 @@ def input_shape(model: Any) -> tuple[int, ...]:
     """Shape of one image, ``(height, width, channels)``.
 
     Raises:
-        UsageError: not exactly one input, or an unknown dimension.
+        UsageError: not exactly one input, not float32, a fixed batch other than 1, an unknown
+            dimension, or more than :data:`MAX_INPUT_VALUES` values.
     """
-    shapes = [tuple(t.shape) for t in model.inputs or ()]
-    if len(shapes) != 1:
-        raise UsageError(f"the model must have exactly one input, it has {len(shapes)}")
-    shape = shapes[0][1:]
+    inputs = list(model.inputs or ())
+    if len(inputs) != 1:
+        raise UsageError(f"the model must have exactly one input, it has {len(inputs)}")
+    dtype, batch, shape = inputs[0].dtype.name, inputs[0].shape[0], tuple(inputs[0].shape[1:])
+    if dtype != "float32":
+        raise UsageError(
+            f"the model's input must be float32, got {dtype}: build it with a float32 Input and "
+            "convert numbers outside of the model"
+        )
+    if batch not in (None, 1):
+        raise UsageError(
+            f"the model's batch must be open or 1, got {batch}: build its Input without a batch "
+            "size"
+        )
     if any(n is None for n in shape):
         raise UsageError(f"the model's input shape {shape} has an unknown dimension")
+    values = math.prod(shape)
+    if not 1 <= values <= MAX_INPUT_VALUES:
+        raise UsageError(
+            f"the model's input shape {shape} has {values:,} values, accepted: 1 to "
+            f"{MAX_INPUT_VALUES:,}"
+        )
     return tuple(int(n) for n in shape)
 
 
 def probe_images(model: Any) -> NDArray[np.float32]:
-    """One fixed random image, shape ``(1, *input_shape)``."""
+    """One fixed random image, shape ``(1, *input_shape)``.
+
+    Raises:
+        UsageError: as for :func:`input_shape`.
+    """
     rng = np.random.default_rng(PROBE_SEED)
     return rng.standard_normal((1, *input_shape(model))).astype(np.float32)
 
