@@ -6,6 +6,7 @@ which is how the converter sees them too.
 
 import contextlib
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from irnet_keras.errors import UsageError
+from irnet_keras.errors import CheckFailed, UsageError
 
 PROBE_SEED = 0
 MAX_INPUT_VALUES = 1 << 24  # of one image; the networks' own tensors are several times as large
@@ -48,6 +49,7 @@ class Trace:
 
     calls: list[LayerCall] = field(default_factory=list)
     outputs: tuple[Any, ...] = ()
+    failed_in: str | None = None  # the innermost layer that raised an error
 
     def consumers(self, tensor: Any) -> list[LayerCall]:
         """Calls that read exactly this tensor object."""
@@ -118,6 +120,9 @@ def trace_model(
             layer's input. The trace keeps the input the network had computed.
         replace: called behind each call of a wanted layer, also of those that only call others;
             what it returns replaces the outputs.
+
+    Raises:
+        CheckFailed: TensorFlow cannot compute the model on these images.
     """
     import tensorflow as tf
 
@@ -128,8 +133,23 @@ def trace_model(
     ]
     trace = Trace()
     with _recording(layers, trace, wanted or (lambda layer: True), substitute, replace):
-        trace.outputs = tuple(tf.nest.flatten(model(tf.constant(images), training=False)))
+        try:
+            trace.outputs = tuple(tf.nest.flatten(model(tf.constant(images), training=False)))
+        except tf.errors.OpError as error:
+            where = f"layer {trace.failed_in}: " if trace.failed_in else ""
+            raise CheckFailed(
+                f"the model does not run on float32 images: {where}{_reason(error)}"
+            ) from error
     return trace
+
+
+def _reason(error: Any) -> str:
+    """What TensorFlow says, without Keras's account of the call around it, in one line."""
+    said = re.split(r"\[\[|Call arguments received", str(error.message))[0]
+    said = re.sub(r"^Exception encountered .*|\{\{.*?\}\}| \[Op:.*", "", said).strip()
+    if said.startswith("Graph execution error"):  # a list of calls, then the reason
+        said = said.splitlines()[-1]
+    return " ".join(said.split()) or type(error).__name__
 
 
 @contextlib.contextmanager
@@ -161,6 +181,9 @@ def _recording(
                     result = original(substitute(layer, args[0]), *args[1:], **kwargs)
                 else:
                     result = original(*args, **kwargs)
+            except Exception:
+                trace.failed_in = trace.failed_in or str(layer.name)
+                raise
             finally:
                 inner = depth_of_call.pop()
                 if opaque:

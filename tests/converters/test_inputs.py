@@ -1,12 +1,14 @@
 """Which models' inputs a conversion takes, and that it refuses the others in one line."""
 
+import re
 from typing import Any
 
 import pytest
 import tensorflow as tf
 
 from converters.lce import convert
-from irnet_keras.errors import UsageError
+from converters.lce.binary_convs import binary_convs
+from irnet_keras.errors import CheckFailed, UsageError
 
 layers = tf.keras.layers
 
@@ -53,3 +55,40 @@ def test_inputs_that_are_refused(name: str) -> None:
 def test_a_fixed_batch_of_1_is_taken() -> None:
     converted = convert(network(layers.Conv2D(4, 3), batch_size=1))
     assert converted.postflight.layers_checked == 1
+
+
+class InAFunction(layers.Layer):  # type: ignore[misc]
+    @tf.function  # type: ignore[untyped-decorator]
+    def call(self, inputs: Any) -> Any:
+        return tf.gather(tf.zeros(4), tf.cast(0 * inputs - 9, tf.int32))
+
+
+class Asserting(layers.Layer):  # type: ignore[misc]
+    def call(self, inputs: Any) -> Any:
+        tf.debugging.assert_greater(inputs, 99.0, message="too dark")
+        return inputs
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (InAFunction(name="bad"), r"indices\[0,0,0,0\] = -9 is not in \[0, 4\)"),
+        (Asserting(name="bad"), r"too dark Condition x > y did not hold\. .*"),
+    ],
+    ids=["compiled", "assertion"],
+)
+def test_errors_of_tensorflow_are_one_line(layer: Any, reason: str) -> None:
+    with pytest.raises(CheckFailed) as caught:
+        binary_convs(network(layer))
+    message = f"the model does not run on float32 images: layer bad: {reason}"
+    assert re.fullmatch(message, str(caught.value))
+
+
+def test_a_model_that_fails_on_noise_is_refused_by_the_layer() -> None:
+    nested = network(layers.Flatten(), layers.Embedding(4, 5, name="table"), image=(8, 8, 1))
+    image = tf.keras.Input((8, 8, 1))
+    model = tf.keras.Model(image, nested(image))
+    with pytest.raises(CheckFailed) as caught:
+        convert(model)
+    message = r"the model does not run on float32 images: layer table: indices.* is not in \[0, 4\)"
+    assert re.fullmatch(message, str(caught.value))
