@@ -265,7 +265,7 @@ def test_a_damaged_npz_is_refused(tmp_path: Path, rng: np.random.Generator) -> N
     content = bytearray(path.read_bytes())
     content[200:300] = b"\xff" * 100
     path.write_bytes(content)
-    with pytest.raises(UsageError, match="not a readable .npz file of plain arrays"):
+    with pytest.raises(UsageError, match=r"not a readable .npz file of plain arrays"):
         read_state(path)
 
 
