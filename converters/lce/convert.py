@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from converters.graph import BCONV, read_graph
+from converters.graph import BCONV, in_output_order, read_graph
 from converters.lce.binary_convs import binary_convs
 from converters.lce.gate import check_binary, check_known_ops
 from converters.lce.matching import match_layers
@@ -97,7 +97,8 @@ def convert(
     with stage("LCE's converter", progress):
         data = _run_converter(model, log)
     with stage("passes and gate", progress):
-        graph, passes = run_passes(read_graph(data), target, off)
+        graph = in_output_order(read_graph(data), model.output_names)
+        graph, passes = run_passes(graph, target, off)
         for report in passes:
             if report.rewrites or report.refusals:
                 log(report.describe())
