@@ -7,7 +7,7 @@ binary convolutions are compared bit for bit and for every sum they can have, im
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from converters.graph import QUANTIZE, Graph
 from converters.lce.binary_convs import BinaryConv
 from converters.lce.keras_trace import input_shape
-from converters.lce.matching import Matching, match_layers
+from converters.lce.matching import Match, Matching, match_layers
 from converters.passes import Target
 from converters.runtimes.child import MissingRuntimeError
 from converters.runtimes.interpreters import DEFAULT, LCE, REFERENCE
@@ -227,9 +227,10 @@ class _Found:
         """Weights, multipliers and thresholds of binary convolutions, exactly."""
         inverted = inverted_inputs(graph, matching)
         found = []
-        for match in matching.matches:
-            if not self._is_known(match.conv) or match.op.inputs[0] not in values:
+        for whole in matching.matches:
+            if not self._is_known(whole.conv) or whole.op.inputs[0] not in values:
                 continue
+            match = self._with_merged_tail(graph, whole)
             report = check_layer(graph, match, values, inverted.get(match.op.index))
             # (a problem is that this check cannot judge the layer: the other one has)
             texts = layer_reasons(report.model_copy(update={"problem": None}))
@@ -253,8 +254,19 @@ class _Found:
             return False
         if conv.name not in self._checked:  # wrong in any case: this may say more
             return bool(conv.tail)
+        return len(conv.tail) >= self._merged(conv)
+
+    def _merged(self, conv: BinaryConv) -> int:
+        """How many steps behind a layer, its own activation included, have no tensor before it."""
         own = getattr(getattr(conv.layer, "activation", None), "__name__", "linear") != "linear"
-        return len(conv.tail) - own >= len(self._groups[conv.name]) - 1
+        return len(self._groups[conv.name]) - 1 + own
+
+    def _with_merged_tail(self, graph: Graph, match: Match) -> Match:
+        """The layer with no more steps behind it than a float operator was seen to compute."""
+        conv = match.conv
+        if conv.name not in self._checked or graph.tensors[match.op.outputs[0]].dtype == "INT32":
+            return match
+        return replace(match, conv=replace(conv, tail=conv.tail[: self._merged(conv)]))
 
     def report(self, engine: str, seed: int, images: dict[str, int]) -> Postflight:
         """The result."""

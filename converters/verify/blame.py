@@ -5,11 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from converters.graph import Graph
 from converters.verify.counterparts import Counterpart, largest_difference
 from converters.verify.flips import FLOAT_OPS_TOLERANCE
 from converters.verify.layer_steps import Step, has_weights, is_near
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "LceBconv2d")
+
+_BIAS = {"TRANSPOSE_CONV": 3, "LceBconv2d": 3}  # which input of an operator, else 2
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,31 @@ def blame(
         f"({FLOAT_OPS_TOLERANCE * step.scale:.2g} allowed) at {place} of "
         f"{names[difference.image]}{through}",
     )
+
+
+def lacks_offset(graph: Graph, found: Counterpart, group: list[Step]) -> bool:
+    """Whether a tensor is a call's but for a bias that the converter adds in the next operators.
+
+    So it does where these have weights. What is missing is all of the bias, one number per
+    channel: a bias that is only wrong is not 0, and what it is off by is added nowhere else.
+
+    Args:
+        graph: the file.
+        found: written by an operator with weights.
+        group: calls that agree with nothing in the file.
+    """
+    slot = _BIAS.get(found.op.name, 2)
+    index = found.op.inputs[slot] if len(found.op.inputs) > slot else -1
+    bias = graph.tensors[index].data if index >= 0 else np.zeros(1)
+    if bias is None or bias.any():
+        return False
+    readers = graph.consumers(found.tensor.index)
+    if not readers or any(reader.name not in WEIGHTED for reader in readers):
+        return False
+    for step in group:
+        if step.values is None or step.values.shape != found.values.shape:
+            continue
+        missing = (step.values - found.values).reshape(-1, found.tensor.shape[-1])
+        if (np.ptp(missing, axis=0) <= 2 * FLOAT_OPS_TOLERANCE * step.scale).all():
+            return True
+    return False

@@ -20,7 +20,7 @@ from converters.lce.binary_convs import quantized_input
 from converters.lce.keras_trace import LayerCall, trace_model
 from converters.lce.matching import Match, Matching
 from converters.runtimes.watching import Values
-from converters.verify.blame import WEIGHTED, Mismatch, blame
+from converters.verify.blame import WEIGHTED, Mismatch, blame, lacks_offset
 from converters.verify.counterparts import (
     Counterpart,
     Counterparts,
@@ -109,6 +109,7 @@ class _Walker:
         self.walk = Walk()
         self._values = values
         self._names = names
+        self._graph = graph
         self._outputs = graph.outputs
         self._file = Counterparts(graph, values)
         self._inverted = inverted_inputs(graph, matching)
@@ -303,7 +304,11 @@ class _Walker:
         self._name_group(group)
         merged = self._file.merged_into(tensor, self._agreed) if group else []
         # (a factor of the Keras layer may have gone into a later convolution, not back into one)
-        weighted = [found for found in merged if found.op.name in WEIGHTED]
+        weighted = [
+            found
+            for found in merged
+            if found.op.name in WEIGHTED and not lacks_offset(self._graph, found, group)
+        ]
         mismatch = blame(group, weighted, self._names, _NEAR)
         if mismatch is None:
             self._note(group, through, error, tolerance)

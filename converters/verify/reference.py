@@ -19,6 +19,8 @@ PRODUCT_ROUNDINGS = 9
 NORM_ROUNDINGS = 2
 # b = bias * m + beta - mean * m with m of up to 4 roundings, then product, sum, b' itself.
 OFFSET_ROUNDINGS = 7
+# A further batch norm folded in: its multiplier (4), that times g and b, and the sum.
+FURTHER_NORM_ROUNDINGS = 6
 
 ACTIVATION_RANGES = {
     "NONE": (-np.inf, np.inf),
@@ -52,8 +54,8 @@ class Affine:
 def expected_affine(conv: BinaryConv, fused_activation: str) -> Affine:
     """What the op has to fold in, given the activation it says it has fused.
 
-    The converter folds the batch norm that alone reads the convolution (or the activation
-    fused into it); everything later stays an op of its own.
+    The converter folds the batch norms that follow the convolution (or the activation fused into
+    it), each the only reader of the one before; everything later stays an op of its own.
 
     Raises:
         ValueError: the Keras model has no such activation behind the convolution.
@@ -65,8 +67,11 @@ def expected_affine(conv: BinaryConv, fused_activation: str) -> Affine:
         if (conv.scale != 1).any() or conv.bias.any():
             raise ValueError(f"{fused_activation} is fused before the scale or bias")
     multiplier, offset, magnitude = conv.scale, conv.bias, np.abs(conv.bias)
-    if tail and isinstance(tail[0], BatchNorm):
-        norm = tail[0]
+    further = 0
+    for number, norm in enumerate(tail):
+        if not isinstance(norm, BatchNorm):
+            break
+        further = number * FURTHER_NORM_ROUNDINGS
         magnitude = np.abs(norm.beta) + (np.abs(norm.mean) + magnitude) * np.abs(norm.multiplier)
         offset = norm.beta + (offset - norm.mean) * norm.multiplier
         multiplier = multiplier * norm.multiplier
@@ -78,7 +83,8 @@ def expected_affine(conv: BinaryConv, fused_activation: str) -> Affine:
         offset=offset,
         low=low,
         high=high,
-        tolerance=UNIT_ROUNDOFF * (PRODUCT_ROUNDINGS * product + OFFSET_ROUNDINGS * magnitude),
+        tolerance=UNIT_ROUNDOFF
+        * ((PRODUCT_ROUNDINGS + further) * product + (OFFSET_ROUNDINGS + further) * magnitude),
         bound=product + magnitude,
     )
 

@@ -20,6 +20,7 @@ from converters.graph import BCONV, Graph, read_graph, with_outputs
 from converters.lce import Conversion, convert
 from converters.lce.binary_convs import BinaryConv, binary_convs
 from converters.lce.postflight import Postflight, check_postflight, postflight, sample_images
+from converters.passes import Target
 from irnet_keras.errors import CheckFailed
 from irnet_keras.layers import Hardtanh
 from irnet_keras.quantizers import EDESign, LibraPB
@@ -162,6 +163,86 @@ def test_one_float_weight_is_found(
     assert name == layer
     assert re.match(rf"operator \d+ \({op} .*\) differs from Keras by ", text)
     assert re.search(r"\(\S+ allowed\) at \(.*\) of (real|random) image \d+", text)
+
+
+def float_stem(image: Any) -> Any:
+    x = layers.Conv2D(32, 3, padding="same", use_bias=False)(image)
+    return layers.BatchNormalization()(x)
+
+
+@pytest.fixture(scope="module")
+def two_norms() -> Any:
+    """A binary convolution with float output and two batch norms, both merged into it."""
+    image = tf.keras.Input((8, 8, 3))
+    x = binary(32, "packed")(float_stem(image))
+    x = binary(32, "last")(layers.BatchNormalization(name="block_packed_bn")(x))
+    x = layers.BatchNormalization(name="block_last_bn")(x)
+    x = layers.GlobalAveragePooling2D()(layers.BatchNormalization(name="second_bn")(x))
+    return randomize_batch_norms(tf.keras.Model(image, layers.Dense(5)(x)))
+
+
+@pytest.mark.parametrize("target", ["lce", "delegate"])
+def test_two_batch_norms_in_one_convolution_agree(two_norms: Any, target: Target) -> None:
+    conversion = convert(two_norms, target=target)
+    assert conversion.postflight.layers_checked == len(two_norms.layers) - 1
+
+
+@pytest.mark.parametrize("slot", [2, 3], ids=["multiplier", "bias"])
+def test_a_wrong_multiplier_or_bias_of_two_batch_norms_is_found(two_norms: Any, slot: int) -> None:
+    def scale(values: Any) -> None:
+        values[int(np.argmax(np.abs(values)))] *= 1 + 2.0**-10
+
+    graph = plain(two_norms)
+    bad = changed(graph, bconv_input(graph, 1, slot), scale)
+    found = postflight(two_norms, bad, binary_convs(two_norms), "lce", num_images=1)
+    texts = [m.text for m in found.mismatches if m.layer == "last"]
+    assert any("1 filters are scaled wrongly" in text for text in texts), found.mismatches
+
+
+def test_shared_layers_and_two_batch_norms_agree() -> None:
+    """A sub-model of convolution and batch norm that is used twice, once more normalized."""
+    inside = tf.keras.Input((8, 8, 32))
+    sub = tf.keras.Model(inside, layers.BatchNormalization()(binary(32, "shared")(inside)))
+    norm = layers.BatchNormalization()
+    image = tf.keras.Input((8, 8, 3))
+    x = norm(sub(norm(sub(float_stem(image)))))
+    x = layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
+    conversion = convert(randomize_batch_norms(tf.keras.Model(image, x)))
+    assert conversion.binary_layers == ("shared", "shared#2")
+
+
+def before_dense(spread: float, *between: Any, units: int = 7) -> Any:
+    """A convolution whose bias the converter adds in the dense layer, where it has that choice."""
+    conv = layers.Conv2D(6, 3, name="conv")
+    model = tf.keras.Sequential(
+        [tf.keras.Input((8, 8, 3)), conv, *between, layers.Dense(units, name="dense")]
+    )
+    rng = np.random.default_rng(1)
+    for layer in (conv, model.layers[-1]):
+        kernel, bias = layer.get_weights()
+        layer.set_weights([kernel, rng.normal(0, spread, bias.shape)])
+    return model
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.1])
+def test_a_bias_that_moved_into_a_dense_layer_agrees(spread: float) -> None:
+    model = before_dense(spread)
+    assert convert(model).postflight.layers_checked == 2
+    graph = plain(model)
+    conv = graph.ops_named("CONV_2D")[0]
+    assert not np.any(graph.tensors[conv.inputs[2]].data)  # else this tests nothing
+
+
+@pytest.mark.parametrize("op", ["CONV_2D", "FULLY_CONNECTED"])
+@pytest.mark.parametrize("slot", [1, 2], ids=["weights", "bias"])
+def test_a_fault_around_a_bias_that_moved_is_found(op: str, slot: int) -> None:
+    def add(values: Any) -> None:
+        values[3] += 0.01
+
+    model = before_dense(0.1)
+    graph = plain(model)
+    bad = changed(graph, graph.ops_named(op)[0].inputs[slot], add)
+    assert postflight(model, bad, [], "lce").mismatches
 
 
 def test_zeros_of_lces_xnnpack_are_found() -> None:
