@@ -2,7 +2,7 @@
 
 from converters.graph.bits import pack_bits, packed_words, unpack_signs
 from converters.graph.builtin_ops import ConvOptions, conv_options, fused_activation, pool_options
-from converters.graph.edit import Edit, embed_buffers, with_operators, with_outputs
+from converters.graph.edit import Edit, embed_buffers, in_output_order, with_operators, with_outputs
 from converters.graph.lce_ops import BCONV, DEQUANTIZE, MAXPOOL, QUANTIZE, BconvOptions, PoolOptions
 from converters.graph.model import Graph, Op, Quantization, Tensor
 from converters.graph.names import layer_name
@@ -24,6 +24,7 @@ __all__ = [
     "pool_options",
     # editing
     "Edit",
+    "in_output_order",
     "embed_buffers",
     "with_operators",
     "with_outputs",

@@ -79,6 +79,20 @@ def with_operators(
     return bytes(data)
 
 
+def in_output_order(graph: Graph, names: Sequence[str]) -> Graph:
+    """The file with its outputs in another order; converters sort them by name.
+
+    Args:
+        graph: a graph read by :func:`converters.graph.read_graph`.
+        names: of its signature's outputs, in the order wanted.
+
+    Returns:
+        the same object where the order is right, or the signature has other names.
+    """
+    edit = Edit(graph)
+    return edit.finish() if edit.order_outputs(names) else graph
+
+
 class Edit:
     """Changes to one graph. Indices of operators and tensors are the graph's until the end.
 
@@ -171,6 +185,19 @@ class Edit:
         for op in [*self._ops, *inserted]:
             if op is not None:
                 op.inputs = [new if i == old else i for i in op.inputs]
+
+    def order_outputs(self, names: Sequence[str]) -> bool:
+        """Order the outputs as these names of the signature; whether that changed anything."""
+        signatures = list(self._model.signatureDefs or ())
+        by_name = {m.name.decode(): m for s in signatures[:1] for m in s.outputs}
+        if sorted(by_name) != sorted(names):
+            return False
+        wanted = [by_name[name] for name in names]
+        outputs = [entry.tensorIndex for entry in wanted]
+        if outputs == list(self._main.outputs):
+            return False
+        signatures[0].outputs, self._main.outputs = wanted, outputs
+        return True
 
     def remove_unused(self) -> dict[str, int]:
         """Drop tensors, buffers and operator codes that nothing names; returns how many."""

@@ -72,8 +72,8 @@ class BconvOptions:
         return options
 
     def pack(self) -> bytes:
-        """Inverse of :meth:`parse`; the smallest width that fits, as LCE writes it."""
-        return _flexbuffer(asdict(self))
+        """Inverse of :meth:`parse`; byte for byte as LCE's converter writes it."""
+        return _flexbuffer(dict(sorted(asdict(self).items())))
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class PoolOptions:
         return options
 
     def pack(self) -> bytes:
-        """Inverse of :meth:`parse`."""
+        """Inverse of :meth:`parse`; byte for byte as LCE's converter writes it."""
         return _flexbuffer(asdict(self))
 
 
@@ -125,9 +125,10 @@ def _integers(blob: bytes, names: list[str], op: str) -> dict[str, int]:
 
 
 def _flexbuffer(values: dict[str, int]) -> bytes:
+    """A map with the names in this order; the smallest width that fits."""
     builder = flexbuffers.Builder()
     with builder.Map():
-        for key in sorted(values):
+        for key, value in values.items():
             builder.Key(key)
-            builder.Int(values[key])
+            builder.Int(value)
     return bytes(builder.Finish())

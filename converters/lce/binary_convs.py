@@ -95,7 +95,8 @@ def binary_convs(model: Any) -> list[BinaryConv]:
     """All binary convolutions of a model in the order they run, nested models included.
 
     Raises:
-        UsageError: the model has not exactly one input of known shape.
+        UsageError: an input that :func:`converters.lce.keras_trace.input_shape` refuses.
+        CheckFailed: TensorFlow cannot compute the model on a random image.
     """
     trace = trace_model(model, probe_images(model))
     found: list[BinaryConv] = []

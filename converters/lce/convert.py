@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
-from converters.graph import BCONV, read_graph
+from converters.graph import BCONV, in_output_order, read_graph
 from converters.lce.binary_convs import binary_convs
 from converters.lce.gate import check_binary, check_known_ops
 from converters.lce.matching import match_layers
@@ -59,7 +59,7 @@ def convert(
     Every layer of the file is compared with Keras's (:mod:`converters.lce.postflight`).
 
     Args:
-        model: Keras model with one float32 input of known shape.
+        model: Keras model with one float32 input of known shape, batch open or 1.
         log: receives what the user should know, and the converter's own log on failure.
         target: ``"lce"``, a file that LCE's default kernels run rightly, or ``"delegate"``, one
             that may use everything our runtime supports.
@@ -77,8 +77,8 @@ def convert(
         the file; its input and output are float32, batch 1.
 
     Raises:
-        UsageError: the model has not exactly one input of known shape; an unknown target, pass or
-            kind of leftovers; no representative data for that.
+        UsageError: an input that :func:`converters.lce.keras_trace.input_shape` refuses; an unknown
+            target, pass or kind of leftovers; no representative data for that.
         CheckFailed: the converter failed, or pre-flight, the gate or post-flight refused, or
             quantized leftovers cost too much accuracy.
     """
@@ -97,7 +97,8 @@ def convert(
     with stage("LCE's converter", progress):
         data = _run_converter(model, log)
     with stage("passes and gate", progress):
-        graph, passes = run_passes(read_graph(data), target, off)
+        graph = in_output_order(read_graph(data), model.output_names)
+        graph, passes = run_passes(graph, target, off)
         for report in passes:
             if report.rewrites or report.refusals:
                 log(report.describe())

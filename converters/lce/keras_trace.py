@@ -5,6 +5,8 @@ which is how the converter sees them too.
 """
 
 import contextlib
+import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from irnet_keras.errors import UsageError
+from irnet_keras.errors import CheckFailed, UsageError
 
 PROBE_SEED = 0
+MAX_INPUT_VALUES = 1 << 24  # of one image; the networks' own tensors are several times as large
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Trace:
 
     calls: list[LayerCall] = field(default_factory=list)
     outputs: tuple[Any, ...] = ()
+    failed_in: str | None = None  # the innermost layer that raised an error
 
     def consumers(self, tensor: Any) -> list[LayerCall]:
         """Calls that read exactly this tensor object."""
@@ -60,19 +64,40 @@ def input_shape(model: Any) -> tuple[int, ...]:
     """Shape of one image, ``(height, width, channels)``.
 
     Raises:
-        UsageError: not exactly one input, or an unknown dimension.
+        UsageError: not exactly one input, not float32, a fixed batch other than 1, an unknown
+            dimension, or more than :data:`MAX_INPUT_VALUES` values.
     """
-    shapes = [tuple(t.shape) for t in model.inputs or ()]
-    if len(shapes) != 1:
-        raise UsageError(f"the model must have exactly one input, it has {len(shapes)}")
-    shape = shapes[0][1:]
+    inputs = list(model.inputs or ())
+    if len(inputs) != 1:
+        raise UsageError(f"the model must have exactly one input, it has {len(inputs)}")
+    dtype, batch, shape = inputs[0].dtype.name, inputs[0].shape[0], tuple(inputs[0].shape[1:])
+    if dtype != "float32":
+        raise UsageError(
+            f"the model's input must be float32, got {dtype}: build it with a float32 Input and "
+            "convert numbers outside of the model"
+        )
+    if batch not in (None, 1):
+        raise UsageError(
+            f"the model's batch must be open or 1, got {batch}: build its Input without a batch "
+            "size"
+        )
     if any(n is None for n in shape):
         raise UsageError(f"the model's input shape {shape} has an unknown dimension")
+    values = math.prod(shape)
+    if not 1 <= values <= MAX_INPUT_VALUES:
+        raise UsageError(
+            f"the model's input shape {shape} has {values:,} values, accepted: 1 to "
+            f"{MAX_INPUT_VALUES:,}"
+        )
     return tuple(int(n) for n in shape)
 
 
 def probe_images(model: Any) -> NDArray[np.float32]:
-    """One fixed random image, shape ``(1, *input_shape)``."""
+    """One fixed random image, shape ``(1, *input_shape)``.
+
+    Raises:
+        UsageError: as for :func:`input_shape`.
+    """
     rng = np.random.default_rng(PROBE_SEED)
     return rng.standard_normal((1, *input_shape(model))).astype(np.float32)
 
@@ -95,6 +120,9 @@ def trace_model(
             layer's input. The trace keeps the input the network had computed.
         replace: called behind each call of a wanted layer, also of those that only call others;
             what it returns replaces the outputs.
+
+    Raises:
+        CheckFailed: TensorFlow cannot compute the model on these images.
     """
     import tensorflow as tf
 
@@ -105,8 +133,23 @@ def trace_model(
     ]
     trace = Trace()
     with _recording(layers, trace, wanted or (lambda layer: True), substitute, replace):
-        trace.outputs = tuple(tf.nest.flatten(model(tf.constant(images), training=False)))
+        try:
+            trace.outputs = tuple(tf.nest.flatten(model(tf.constant(images), training=False)))
+        except tf.errors.OpError as error:
+            where = f"layer {trace.failed_in}: " if trace.failed_in else ""
+            raise CheckFailed(
+                f"the model does not run on float32 images: {where}{_reason(error)}"
+            ) from error
     return trace
+
+
+def _reason(error: Any) -> str:
+    """What TensorFlow says, without Keras's account of the call around it, in one line."""
+    said = re.split(r"\[\[|Call arguments received", str(error.message))[0]
+    said = re.sub(r"^Exception encountered .*|\{\{.*?\}\}| \[Op:.*", "", said).strip()
+    if said.startswith("Graph execution error"):  # a list of calls, then the reason
+        said = said.splitlines()[-1]
+    return " ".join(said.split()) or type(error).__name__
 
 
 @contextlib.contextmanager
@@ -138,6 +181,9 @@ def _recording(
                     result = original(substitute(layer, args[0]), *args[1:], **kwargs)
                 else:
                     result = original(*args, **kwargs)
+            except Exception:
+                trace.failed_in = trace.failed_in or str(layer.name)
+                raise
             finally:
                 inner = depth_of_call.pop()
                 if opaque:

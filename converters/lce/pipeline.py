@@ -74,12 +74,12 @@ def run_passes(
     return graph, tuple(reports)
 
 
-def check_names(names: Collection[str]) -> None:
-    """Refuse names that no pass has.
+def check_names(names: Collection[str], option: str = "pass") -> None:
+    """Refuse names that no pass has; ``option`` is how the caller calls them.
 
     Raises:
         UsageError: naming the first of them.
     """
     for name in names:
         if name not in NAMES:
-            raise UsageError(f"pass must be one of {', '.join(NAMES)}, got {name!r}")
+            raise UsageError(f"{option} must be one of {', '.join(NAMES)}, got {name!r}")

@@ -153,8 +153,12 @@ class _Walker:
 
     def finish(self, tensors: Sequence[Any], outputs: Sequence[NDArray[Any]]) -> None:
         """The model's outputs, and what is left."""
-        for tensor in tensors:
-            self._compare_output(tensor, outputs)
+        if len(tensors) != len(outputs):
+            text = f"the file has {len(outputs)} outputs, the model {len(tensors)}"
+            self.walk.mismatches.append(Mismatch("the outputs", text))
+            return
+        for tensor, index, found in zip(tensors, self._outputs, outputs, strict=True):
+            self._compare_output(tensor, index, found)
         if not self.walk.mismatches:
             self.walk.not_compared += [
                 (step.name, "no tensor of the file and no later layer shows its output")
@@ -164,31 +168,28 @@ class _Walker:
 
     # -- comparisons ---------------------------------------------------------------------------
 
-    def _compare_output(self, tensor: Any, outputs: Sequence[NDArray[Any]]) -> None:
+    def _compare_output(self, tensor: Any, index: int, found: NDArray[Any]) -> None:
         step = self._steps.get(id(tensor))
         group = self._group(step) if step else []
         values = np.asarray(tensor, np.float32).reshape(len(tensor), -1)
         tolerance = FLOAT_OPS_TOLERANCE * (step.scale if step else largest(values))
-        pairs = [
-            (largest_difference(found.reshape(len(found), -1).astype(np.float32), values), index)
-            for index, found in zip(self._outputs, outputs, strict=True)
-            if found[0].size == values.shape[1]
-        ]
-        best, index = min(pairs, key=lambda pair: pair[0].error, default=(None, -1))
-        if best is not None and best.error <= tolerance:
-            if is_constant(values):
-                reason = f"the model's outputs are all {values.flat[0]:g} on these images"
-                self.walk.not_compared += [(step.name, reason) for step in group]
-            self._close(group, "the model's output", best.error, tolerance, index)
-            return
+        worst = None
+        if found[0].size == values.shape[1]:
+            worst = largest_difference(found.reshape(len(found), -1).astype(np.float32), values)
+            if worst.error <= tolerance:
+                if is_constant(values):
+                    reason = f"the model's outputs are all {values.flat[0]:g} on these images"
+                    self.walk.not_compared += [(step.name, reason) for step in group]
+                self._close(group, "the model's output", worst.error, tolerance, index)
+                return
         self._name_group(group)
         mismatch = blame(group, self._candidates(index), self._names)
         if mismatch is None:
-            text = "the file has no output of its size"
-            if best is not None:
+            text = f"the file's output has {found[0].size} values, Keras's {values.shape[1]}"
+            if worst is not None:
                 text = (
-                    f"the file's output differs from Keras's by {best.error:.3g} "
-                    f"({tolerance:.2g} allowed) on {self._names[best.image]}"
+                    f"the file's output differs from Keras's by {worst.error:.3g} "
+                    f"({tolerance:.2g} allowed) on {self._names[worst.image]}"
                 )
             if group:
                 text += f"; layers from the last that agrees: {', '.join(s.name for s in group)}"

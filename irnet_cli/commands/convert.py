@@ -71,7 +71,7 @@ def convert(
             raise UsageError("--representative goes with --leftovers int8-weights or int8")
         check_representative(representative)
     wanted = checked_target(target, "--target")
-    check_names(no_pass or ())
+    check_names(no_pass or (), "--no-pass")
     resolved = load_model(model, untrained=untrained, network=network, trust=trust)
     images = None
     if representative is not None:

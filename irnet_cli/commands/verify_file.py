@@ -57,9 +57,9 @@ def _result(file: Path, policy: "Policy") -> dict[str, Any]:
 
 def _line(result: dict[str, Any]) -> str:
     if not result["accepted"]:
-        return f"{result['file']}: refused"
+        return f"refused: {result['reason']}"
     return (
         f"{result['file']}: accepted, {result['operators']} operators, {result['bytes']} bytes, "
         f"at most {result['memory_bytes'] / MIB:.1f} MiB of tensors, "
-        f"{result['macs'] / 1e6:,.1f} million multiply-accumulates"
+        f"{result['macs'] / 1e6:,.1f} million units of work"
     )

@@ -151,6 +151,10 @@ def _check(config: dict[str, Any], path: Path) -> None:
                 what = f"the TensorFlow function {function}"
         elif name is not None and name not in known:
             what = f"a {name} layer or object"
+        settings = entry.get("config")
+        vocabulary = settings.get("vocabulary") if isinstance(settings, dict) else None
+        if isinstance(vocabulary, str):
+            raise UsageError(f"{path} reads another file, {vocabulary!r}, which is refused")
         if what:
             raise UsageError(
                 f"{path} needs {what}, which could run code stored in the file; --trust loads it "
@@ -188,8 +192,8 @@ def _known_classes() -> set[str]:
     modules += [lq.layers, lq.quantizers, lq.constraints, irnet_keras.layers]
     names = {name for m in modules for name in dir(m) if isinstance(getattr(m, name, None), type)}
     names |= {key.split(">")[-1] for key in keras.utils.get_custom_objects()}
-    names |= {"Larq>" + name for name in names}
-    return (names | _CONTAINERS) - _REFUSED
+    names = (names | _CONTAINERS) - _REFUSED
+    return names | {"Larq>" + name for name in names}
 
 
 def _build(config: dict[str, Any]) -> Any:
@@ -256,9 +260,13 @@ def _hdf5(path: Path) -> Any:
         file = h5py.File(path, "r")
     except OSError as error:
         raise UsageError(f"{path} is not an HDF5 file ({_first_line(error)})") from error
-    pending = [file]
+    pending, seen = [file], set()
     while pending:
         group = pending.pop()
+        address = h5py.h5o.get_info(group.id).addr
+        if address in seen:  # hard links may form a circle
+            continue
+        seen.add(address)
         for name in group:
             link = group.get(name, getlink=True)
             item = group.get(name) if isinstance(link, h5py.HardLink) else None

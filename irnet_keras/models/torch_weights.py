@@ -94,7 +94,9 @@ def _read_npz(file: Path) -> Arrays:
             raise UsageError(f"{file} unpacks to {size} bytes, at most {MAX_STATE_BYTES}")
         with np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except UsageError:
+        raise
+    except Exception as error:  # zipfile and zlib have errors of their own
         raise UsageError(f"{file} is not a readable .npz file of plain arrays ({error})") from error
 
 

@@ -31,15 +31,15 @@ def test_accepted_files_are_a_line_each_and_status_0() -> None:
     first, second = done.stdout.splitlines()
     assert first == (
         f"{GOOD}: accepted, 8 operators, {GOOD.stat().st_size} bytes, "
-        "at most 0.0 MiB of tensors, 0.0 million multiply-accumulates"
+        "at most 0.0 MiB of tensors, 0.0 million units of work"
     )
-    assert second.endswith("0.5 million multiply-accumulates")
+    assert second.endswith("0.5 million units of work")
 
 
 def test_a_refused_file_is_status_1_and_an_unreadable_one_2(cosine: Path, tmp_path: Path) -> None:
     refused = irnet(GOOD, cosine)
     assert refused.returncode == 1
-    assert refused.stdout.splitlines()[1] == f"{cosine}: refused"
+    assert refused.stdout.splitlines()[1].startswith(f"refused: {cosine}: ")
     assert refused.stderr == (
         f"irnet: error: {cosine}: refused .tflite file: operator 0 is 'COS', which is not on the "
         "list of accepted operators (--allow-op)\n"

@@ -166,7 +166,7 @@ def test_convert_takes_a_target_and_leaves_out_passes(irnet: Irnet, tmp_path: Pa
     ("option", "message"),
     [
         (("--target", "phone"), "target must be one of lce, delegate, got 'phone'"),
-        (("--no-pass", "nothing"), "pass must be one of drop-clips, share-signs, "),
+        (("--no-pass", "nothing"), "--no-pass must be one of drop-clips, share-signs, "),
     ],
 )
 def test_unknown_targets_and_passes_are_usage_errors(

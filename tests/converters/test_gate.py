@@ -152,7 +152,7 @@ def test_w1a32_has_no_binary_convolution_and_says_so() -> None:
     model = models.load("resnet20-w1a32-cifar10", pretrained=False)
     conversion = convert(model, lines.append)
     assert conversion.binary_layers == ()
-    assert any("weights stay float" in line for line in lines)
+    assert any("all layers compute in float" in line for line in lines)
     graph = read_graph(conversion.data)
     assert not graph.ops_named(BCONV)
     assert not float_readers_of_signs(graph)

@@ -13,9 +13,10 @@ import larq_compute_engine as lce
 import numpy as np
 import pytest
 import tensorflow as tf
-from random_nets import randomize_batch_norms
+from ai_edge_litert.interpreter import Interpreter
+from random_nets import SEED, randomize_batch_norms
 
-from converters.graph import BCONV, Graph, read_graph
+from converters.graph import BCONV, Graph, read_graph, with_outputs
 from converters.lce import Conversion, convert
 from converters.lce.binary_convs import BinaryConv, binary_convs
 from converters.lce.postflight import Postflight, check_postflight, postflight, sample_images
@@ -300,6 +301,41 @@ def test_images_are_the_seeds_and_of_the_models_shape(net: Any) -> None:
 
 
 WRONG = [layers.ZeroPadding2D(1), layers.Conv2D(8, 3, strides=2, name="bad")]
+
+
+def two_heads() -> Any:
+    tf.keras.utils.set_random_seed(SEED)
+    x = image = layers.Input((8, 8, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(8, 3, name="stem")(x))
+    return tf.keras.Model(image, [layers.Dense(5, name=name)(x) for name in ("zz", "aa")])
+
+
+def test_outputs_come_in_the_models_order_not_in_that_of_their_names() -> None:
+    model = two_heads()
+    graph = convert(model).data
+    images = np.random.default_rng(SEED).standard_normal((1, 8, 8, 3)).astype(np.float32)
+    interpreter = Interpreter(model_content=graph)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], images)
+    interpreter.invoke()
+    outputs = [interpreter.get_tensor(d["index"]) for d in interpreter.get_output_details()]
+    for found, expected in zip(outputs, model(images), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_outputs_in_another_order_are_found() -> None:
+    model = two_heads()
+    graph = read_graph(convert(model).data)
+    found = postflight(model, read_graph(with_outputs(graph, graph.outputs[::-1])), [], "lce")
+    assert [m.layer for m in found.mismatches] == ["zz", "aa"]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(bad: float) -> None:
+    model = two_heads()
+    model.get_layer("stem").bias.assign([bad] * 2 + [0.0] * 6)
+    with pytest.raises(CheckFailed, match=r"stem: 2 of 8 values of stem/bias:0 are NaN or inf"):
+        convert(model)
 
 
 def test_convert_refuses_and_without_strict_warns() -> None:

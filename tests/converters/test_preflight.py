@@ -129,6 +129,16 @@ WRONG: dict[str, tuple[Layers, tuple[int, ...], str, str]] = {
         "bad",
         "shifted-window",
     ),
+    "padding behind a grouped convolution": (
+        lambda: [
+            layers.Conv2D(8, 3, groups=2),
+            layers.ZeroPadding2D(1),
+            layers.Conv2D(8, 3, strides=2, name="bad"),
+        ],
+        (10, 10, 4),
+        "bad",
+        "shifted-window",
+    ),
     "binary convolution padded with +1": (
         lambda: [Sign(), Pad((1, 1), 1.0), binary(input_quantizer=None, strides=2, name="bad")],
         (8, 8, 32),
@@ -160,6 +170,16 @@ WRONG: dict[str, tuple[Layers, tuple[int, ...], str, str]] = {
     "kernel larger than its image": (
         lambda: [binary(padding="same", name="bad")],
         (2, 2, 32),
+        "bad",
+        "small-image",
+    ),
+    "kernel larger than its image behind a grouped convolution": (
+        lambda: [
+            layers.Conv2D(32, 3, groups=2),
+            layers.BatchNormalization(),
+            binary(padding="same", name="bad"),
+        ],
+        (4, 4, 4),
         "bad",
         "small-image",
     ),
@@ -248,6 +268,18 @@ RIGHT: dict[str, tuple[Layers, tuple[int, ...]]] = {
         (8, 8, 32),
     ),
     "kernel as large as its image": (lambda: [binary(padding="same")], (3, 3, 32)),
+    "zero padding behind a grouped convolution": (
+        lambda: [
+            layers.Conv2D(32, 3, groups=2),
+            layers.BatchNormalization(),
+            binary(padding="same"),
+        ],
+        (8, 8, 4),
+    ),
+    "padding with +1 behind a grouped convolution": (
+        lambda: [layers.Conv2D(32, 3, groups=2), binary(padding="same", pad_values=1.0)],
+        (8, 8, 4),
+    ),
     "constant per channel": (lambda: [binary(), Times((32,)), Times(()), Times((1,))], (8, 8, 32)),
 }
 

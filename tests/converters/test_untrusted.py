@@ -5,13 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import larq as lq
+import larq_compute_engine as lce
 import numpy as np
 import pytest
+import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from flatbuffers import flexbuffers
 
 from converters.graph import read_graph
-from converters.graph.lce_ops import BconvOptions
+from converters.graph.lce_ops import MAXPOOL, BconvOptions
 from converters.lce import Conversion
 from converters.untrusted import (
     BUILTIN_RULES,
@@ -22,6 +25,7 @@ from converters.untrusted import (
     read_untrusted,
 )
 from irnet_keras.errors import UsageError
+from irnet_keras.quantizers import EDESign, LibraPB
 from tests.fuzz.builder import O, T, build, pack, unpack
 
 SEEDS = Path(__file__).parents[1] / "fuzz" / "seeds"
@@ -285,3 +289,21 @@ def test_a_reshape_by_a_computed_shape_is_followed() -> None:
     graph = read_untrusted(seed_file("dynamic-float32"))
     assert [op.name for op in graph.ops][-1] == "RESHAPE"
     assert check_graph(graph).memory_bytes > 2 * 144 * 4  # 1 in the file, 144 values when it runs
+
+
+@pytest.mark.parametrize(("size", "strides", "padding"), [(2, 2, "valid"), (3, 1, "same")])
+def test_pools_of_bits_as_lce_writes_them_are_accepted(
+    size: int, strides: int, padding: str
+) -> None:
+    layers = tf.keras.layers
+    model = tf.keras.Sequential(
+        [
+            layers.Input((8, 8, 32)),
+            layers.MaxPool2D(size, strides, padding=padding),
+            lq.layers.QuantConv2D(8, 1, input_quantizer=EDESign(), kernel_quantizer=LibraPB()),
+        ]
+    )
+    graph = read_graph(bytes(lce.convert_keras_model(model)))
+    (pool,) = graph.ops_named(MAXPOOL)
+    assert pool.custom_options == pool.options.pack()
+    check_graph(graph)

@@ -259,6 +259,16 @@ def test_files_that_are_no_state_are_refused(
         read_state(tmp_path / "nothing.npz")
 
 
+def test_a_damaged_npz_is_refused(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = tmp_path / "state.npz"
+    np.savez_compressed(path, array=rng.integers(0, 3, 5000))
+    content = bytearray(path.read_bytes())
+    content[200:300] = b"\xff" * 100
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=r"not a readable .npz file of plain arrays"):
+        read_state(path)
+
+
 def run(*arguments: object) -> Any:
     return CliRunner().invoke(app, [str(a) for a in arguments])
 

@@ -227,6 +227,26 @@ def test_data_outside_of_the_file_is_refused(tmp_path: Path) -> None:
             resolve_model(str(tmp_path / name), network="resnet20-w1a1-cifar10")
 
 
+def test_hard_links_in_a_circle_end(original: Any, tmp_path: Path) -> None:
+    original.save(tmp_path / "m.h5")
+    with h5py.File(tmp_path / "m.h5", "a") as file:
+        file["model_weights/loop"] = file["/"]
+    same(load_saved(tmp_path / "m.h5"), original)
+
+
+def test_a_vocabulary_in_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "words").write_text("alpha\nbeta\n")
+    x = LAYERS.Input((1,), dtype="string")
+    model = tf.keras.Model(x, LAYERS.StringLookup(vocabulary=["alpha"])(x))
+    model.save(tmp_path / "m.keras")
+
+    def change(config: dict[str, Any]) -> None:
+        layer(config, "StringLookup")["config"]["vocabulary"] = str(tmp_path / "words")
+
+    with pytest.raises(UsageError, match=r"reads another file, .*words', which is refused"):
+        load_saved(edited(tmp_path / "m.keras", change))
+
+
 # -- damaged files -----------------------------------------------------------------------------
 
 

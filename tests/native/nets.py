@@ -28,6 +28,7 @@ _TYPES = {
     "int8": schema.TensorType.INT8,
     "bool": schema.TensorType.BOOL,
 }
+_POOL_OPTIONS = ("padding", "stride_width", "stride_height", "filter_width", "filter_height")
 _TRAILING_BYTES = 16  # LCE's kernels may read that far behind a constant
 
 
@@ -121,9 +122,11 @@ def flexbuffer(options: Mapping[str, int]) -> bytes:
     """Options of LCE's operators; empty without any."""
     if not options:
         return b""
+    # as LCE's converter orders them
+    names = _POOL_OPTIONS if set(options) == set(_POOL_OPTIONS) else sorted(options)
     builder = flexbuffers.Builder()
     with builder.Map():
-        for key in sorted(options):
+        for key in names:
             builder.Key(key)
             builder.Int(options[key])
     return bytes(builder.Finish())

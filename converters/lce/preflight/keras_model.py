@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from converters.lce.preflight.finding import Finding
 
 _FIXED = "float32"
@@ -60,3 +62,24 @@ def other_precisions(model: Any) -> list[Finding]:
         if str(getattr(layer, "compute_dtype", None) or _FIXED) in ("float16", "bfloat16")
         or (str(getattr(layer, "compute_dtype", None)) == "float64" and layer.weights)
     ]
+
+
+def not_finite(model: Any) -> list[Finding]:
+    """Layers with weights that are NaN or infinite, or a batch norm's variance below 0."""
+    found = []
+    for layer in model._flatten_layers(include_self=False, recursive=True):
+        if getattr(layer, "layers", None):
+            continue  # a model: its layers come, too
+        for weight in layer.weights:
+            values = np.asarray(weight)
+            if not np.issubdtype(values.dtype, np.floating):
+                continue
+            bad = ~np.isfinite(values)
+            what = "NaN or infinite"
+            if "moving_variance" in weight.name:
+                bad, what = bad | (values < 0), "NaN, infinite or negative"
+            if bad.any():
+                reason = f"{int(bad.sum())} of {bad.size} values of {weight.name} are {what}"
+                cure = "train again, or load other weights"
+                found.append(Finding("not-finite", "wrong", layer.name, reason, cure))
+    return list(dict.fromkeys(found))

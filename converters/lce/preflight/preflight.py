@@ -6,7 +6,12 @@ from converters.lce.binary_convs import BinaryConv, binary_convs
 from converters.lce.preflight.constants import fake_quantized_padding, odd_constants
 from converters.lce.preflight.convolutions import CONV, convolutions
 from converters.lce.preflight.finding import Finding
-from converters.lce.preflight.keras_model import dynamic_shapes, other_keras, other_precisions
+from converters.lce.preflight.keras_model import (
+    dynamic_shapes,
+    not_finite,
+    other_keras,
+    other_precisions,
+)
 from converters.lce.preflight.pools import lost_activations
 from converters.lce.preflight.quantizers import (
     grouped,
@@ -21,7 +26,7 @@ from converters.passes import Target, checked_target
 
 def untraceable(model: Any) -> tuple[Finding, ...]:
     """Findings that make the model's graph impossible to trace or meaningless; none otherwise."""
-    for check in (other_keras, dynamic_shapes, other_precisions):
+    for check in (other_keras, dynamic_shapes, other_precisions, not_finite):
         if found := check(model):
             return tuple(found)
     return ()

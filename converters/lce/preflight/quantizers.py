@@ -197,14 +197,12 @@ def _obstacles(graph: TFGraph, conv: Convolution, stays: Any) -> None:
 def is_same(graph: TFGraph, conv: Convolution, pad: Any) -> bool:
     """Whether LCE takes an explicit padding for SAME (rightly or not)."""
     source, paddings = graph.inputs(pad)[:2]
-    shape = graph.shape(source)
-    if shape is None or None in shape[1:3] or not graph.is_constant(paddings):
+    size = graph.image_size(source)
+    if size is None or not graph.is_constant(paddings):
         return False
     pads = graph.values([paddings])[paddings]
     return all(
-        shift(
-            shape[axis + 1] or 0, conv.window[axis], conv.strides[axis], *map(int, pads[axis + 1])
-        )
+        shift(size[axis], conv.window[axis], conv.strides[axis], *map(int, pads[axis + 1]))
         is not None
         for axis in (0, 1)
     )

@@ -56,6 +56,7 @@ class TFGraph:
         self._varying = self._depends_on_input()
         self._session: Any = None
         self._known: dict[str, NDArray[Any]] = {}
+        self._found_shapes: dict[str, tuple[int, ...]] | None = None
 
     def inputs(self, node: Any) -> list[str]:
         """Tensors a node reads."""
@@ -104,6 +105,19 @@ class TFGraph:
         found = self._graph.get_tensor_by_name(self._name(tensor)).shape
         return None if found.rank is None else tuple(found.as_list())
 
+    def image_size(self, tensor: str) -> tuple[int, int] | None:
+        """Height and width; None of what is no image (rank 4).
+
+        Behind a grouped convolution, which Keras hides in a compiled function, the graph states no
+        sizes: they are those for one image.
+        """
+        shape = self.shape(tensor)
+        if shape is None or (len(shape) == 4 and None in shape[1:3]):
+            shape = self._unstated_shapes().get(tensor, ())
+        if len(shape) != 4 or shape[1] is None or shape[2] is None:
+            return None
+        return shape[1], shape[2]
+
     def dtype(self, tensor: str) -> str:
         """Type, e.g. ``"float32"``."""
         return str(self._graph.get_tensor_by_name(self._name(tensor)).dtype.name)
@@ -122,10 +136,7 @@ class TFGraph:
             else:
                 computed.append(tensor)
         if computed:
-            if self._session is None:
-                self._session = tf.compat.v1.Session(graph=self._graph, config=_unoptimized())
-            names = [self._name(t) for t in computed]
-            found = self._session.run(names, {self._input: self._image})
+            found = self._run([self._name(t) for t in computed])
             self._known.update(zip(computed, found, strict=True))
         return {tensor: self._known[source] for tensor, source in wanted.items()}
 
@@ -147,6 +158,36 @@ class TFGraph:
                 if name in self._layers:
                     return name
         return str(node.name)
+
+    def _unstated_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes, for one image, of all float tensors whose rank or sizes the graph leaves open."""
+        import tensorflow as tf
+
+        if self._found_shapes is None:
+            tensors = [t for name in self.nodes for t in self._tensors_of(name)]
+            unstated = [
+                t
+                for t in tensors
+                if self.dtype(t) == "float32" and None in (self.shape(t) or (None, None))[1:]
+            ]
+            with self._graph.as_default():
+                shapes = [
+                    tf.raw_ops.Shape(input=self._graph.get_tensor_by_name(self._name(t)))
+                    for t in unstated
+                ]
+            found = self._run(shapes) if shapes else []
+            self._found_shapes = {
+                t: tuple(int(n) for n in shape) for t, shape in zip(unstated, found, strict=True)
+            }
+        return self._found_shapes
+
+    def _run(self, fetches: list[Any]) -> list[NDArray[Any]]:
+        """Compute tensors for the one image."""
+        import tensorflow as tf
+
+        if self._session is None:
+            self._session = tf.compat.v1.Session(graph=self._graph, config=_unoptimized())
+        return list(self._session.run(fetches, {self._input: self._image}))
 
     def _depends_on_input(self) -> set[str]:
         found: set[str] = set()

@@ -57,10 +57,10 @@ def small_images(graph: TFGraph, convs: list[Convolution], target: Target) -> li
         return []  # the delegate is right
     found = []
     for conv in convs:
-        shape = graph.shape(conv.data)
-        if conv.padding != "SAME" or not shape:
+        size = graph.image_size(conv.data)
+        if conv.padding != "SAME" or size is None:
             continue
-        height, width = shape[1] or 0, shape[2] or 0
+        height, width = size
         if height >= conv.window[0] and width >= conv.window[1]:
             continue
         found.append(
@@ -82,7 +82,7 @@ def _explicit_padding(
     """Image size, paddings of height and width, and their value; None without such padding."""
     if conv.padding == "EXPLICIT":
         flat = list(conv.node.attr["explicit_paddings"].list.i)
-        shape = graph.shape(conv.data)
+        size = graph.image_size(conv.data)
         pads, value = np.array(flat).reshape(4, 2)[1:3], 0.0
     elif conv.padding == "VALID":
         pad = graph.producer(conv.data)
@@ -91,7 +91,7 @@ def _explicit_padding(
         inputs = graph.inputs(pad)
         if not all(graph.is_constant(i) for i in inputs[1:]):
             return None
-        shape = graph.shape(inputs[0])
+        size = graph.image_size(inputs[0])
         values = graph.values(inputs[1:])
         pads = values[inputs[1]]
         if pads.shape != (4, 2) or pads[0].any() or pads[3].any():
@@ -100,9 +100,9 @@ def _explicit_padding(
         value = float(values[inputs[2]]) if pad.op == "PadV2" else 0.0
     else:
         return None
-    if shape is None or None in shape[1:3] or not pads.any():
+    if size is None or not pads.any():
         return None
-    return (int(shape[1] or 0), int(shape[2] or 0)), pads, value
+    return size, pads, value
 
 
 def _is_shared(graph: TFGraph, node: Any) -> bool:
