@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,6 +30,7 @@ import irnet_keras  # noqa: F401  (before TensorFlow: it selects Keras 2)
 # isort: split
 import numpy as np
 from birealnet18 import write_files
+from interleaving import interleaved
 
 from converters.graph import QUANTIZE, Edit, Graph, embed_buffers, read_graph, with_operators
 from converters.lce import convert
@@ -110,19 +110,6 @@ def runner(data: bytes, *, delegate: bool) -> Callable[[], Any]:
     values = np.random.default_rng(0).standard_normal(details["shape"]).astype(np.float32)
     interpreter.set_tensor(details["index"], values)
     return interpreter.invoke
-
-
-def interleaved(subjects: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each."""
-    rng = np.random.default_rng(0)
-    samples: dict[str, list[float]] = {name: [] for name in subjects}
-    for _ in range(rounds):
-        for name in rng.permutation(list(subjects)):
-            subjects[name]()
-            begin = time.perf_counter()
-            subjects[name]()
-            samples[name].append(1e3 * (time.perf_counter() - begin))
-    return {name: float(np.median(values)) for name, values in samples.items()}
 
 
 def resnet18(folder: Path, rounds: int) -> list[Row]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from interleaving import interleaved
 
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = ROOT / "native"
@@ -85,19 +86,6 @@ def lce(path: Path, mode: str) -> Callable[[], Any]:
         pad_content(graph.data), 1, plain, mode == "indirect", not plain
     )
     return lambda: interpreter.predict([values])
-
-
-def interleaved(subjects: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median milliseconds of each."""
-    rng = np.random.default_rng(0)
-    samples: dict[str, list[float]] = {name: [] for name in subjects}
-    for _ in range(rounds):
-        for name in rng.permutation(list(subjects)):
-            subjects[name]()
-            begin = time.perf_counter()
-            subjects[name]()
-            samples[name].append(1e3 * (time.perf_counter() - begin))
-    return {name: float(np.median(values)) for name, values in samples.items()}
 
 
 def supported_kernels() -> list[str]:
