@@ -15,7 +15,7 @@ from converters.leftovers.representative import has_cifar10_labels, resized
 from converters.runtimes import engine_for
 from converters.runtimes.delegate import AUTO_KERNEL, DELEGATE
 from converters.runtimes.modes import AUTO
-from converters.runtimes.watching import BATCH, Values, runner
+from converters.runtimes.watching import BATCH, Runner, Values, runner
 from converters.verify.flips import FlipCounter, keras_activations
 from converters.verify.layers import (
     check_layer,
@@ -89,10 +89,9 @@ def verify(
                 f"verification takes models and files of one output, {what} has {count}"
             )
     images = _resized(images, input_shape(model))
-    convs = binary_convs(model)
-    run = _Verification(
-        model, graph, convs, limits or Limits(), engine_for(graph, runtime, kernel), kernel
-    )
+    engine = engine_for(graph, runtime, kernel)
+    watch = runner(graph, engine, kernel, name=named)
+    run = _Verification(model, graph, binary_convs(model), limits or Limits(), engine, watch)
     run.check(images, np.random.default_rng(seed), per_layer_images)
     return VerifyReport(
         kind=run.kind,
@@ -149,7 +148,7 @@ class _Verification:
         convs: list[BinaryConv],
         limits: Limits,
         engine: str,
-        kernel: str,
+        watch: Runner,
     ) -> None:
         self.model = model
         self.graph = graph
@@ -157,7 +156,7 @@ class _Verification:
         self.limits = limits
         self.kind = file_kind(graph)
         self.engine = engine
-        self.watch = runner(graph, engine, kernel)
+        self.watch = watch
         self.reasons: list[str] = []
         self.notes: list[str] = []
         self.parts: dict[str, Any] = {}

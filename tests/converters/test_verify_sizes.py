@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import larq as lq
+import numpy as np
 import pytest
 import tensorflow as tf
 
-from converters.graph import read_graph
+from converters.graph import Edit, read_graph
 from converters.lce import convert
 from converters.verify import verify
 from irnet_keras.data.sample import load_sample
@@ -68,3 +69,17 @@ def test_inputs_that_are_no_colour_images_are_refused() -> None:
     model = network((8, 8, 4))
     with pytest.raises(UsageError, match=r"\(height, width, 3\), the model takes \(8, 8, 4\)$"):
         verify(model, convert(model).data, load_sample().test[:8])
+
+
+def test_messages_name_the_file_of_the_user(tmp_path: Path) -> None:
+    model = network((16, 16, 3))
+    graph = read_graph(convert(model).data)
+    edit = Edit(graph)
+    dense = graph.ops_named("FULLY_CONNECTED")[0]
+    bad = edit.add_constant("bad", np.zeros((5, 15), np.float32))
+    edit.set_inputs(dense, (dense.inputs[0], bad, *dense.inputs[2:]))
+    file = tmp_path / "bad.tflite"
+    file.write_bytes(edit.finish().data)
+    with pytest.raises(UsageError) as caught:
+        verify(model, file, load_sample().test[:8])
+    assert str(caught.value).startswith(f"{file}: refused .tflite file: operator ")
