@@ -15,6 +15,7 @@ from converters.leftovers.representative import check_count, sample_inputs
 from converters.leftovers.score import Score, check, score
 from converters.leftovers.select import Selection, select
 from converters.leftovers.statistics import Ranges, collect
+from converters.untrusted.tensors import MAX_SCALE, MIN_SCALE
 from irnet_keras.data.preprocessing import Inputs
 from irnet_keras.errors import CheckFailed
 
@@ -174,11 +175,13 @@ def _check_finite(graph: Graph, selection: Selection, mode: Mode) -> None:
 
 
 def _check_scales(graph: Graph, mode: Mode) -> None:
-    """Values are neither too large nor too small for int8's scales, which are float32."""
+    """Values are neither too large nor too small for the scales that runtimes accept."""
     for tensor in graph.tensors:
-        scale = tensor.quantization.scale if tensor.quantization is not None else ()
-        if not (np.isfinite(scale).all() and (np.asarray(scale) > 0).all()):
+        scales = [] if tensor.quantization is None else tensor.quantization.scale.tolist()
+        wrong = [scale for scale in scales if not MIN_SCALE <= scale <= MAX_SCALE]
+        if wrong:
             raise CheckFailed(
                 f"--leftovers {mode}: the model's values in {tensor.name!r} are too large or too "
-                f"small for int8 (its scale in float32 is {np.asarray(scale).ravel()[0]:g})"
+                f"small for int8: a scale is {wrong[0]:g}, accepted are {MIN_SCALE:g} to "
+                f"{MAX_SCALE:g}"
             )

@@ -126,19 +126,18 @@ def check(result: Score, mode: Mode) -> None:
                 f"{allowed_loss(result, mode):.0f} allowed "
                 f"({LIMIT_POINTS[mode]:g} points and chance)"
             )
-    images = f"on {result.num_images} images ({result.images})"
     if result.outside is not None and result.outside.share > MAX_OUTSIDE:
         found = result.outside
         raise CheckFailed(
-            f"--leftovers {mode}: {found.share:.1%} of the values of {found.tensor!r} {images} lie "
-            f"outside of the calibrated {found.low:.3g}..{found.high:.3g}, at most "
-            f"{MAX_OUTSIDE:.0%} allowed; {_cure(mode)}"
+            f"--leftovers {mode}: {found.share:.1%} of the values of {found.tensor!r} lie outside "
+            f"of the calibrated {found.low:.3g}..{found.high:.3g} on {found.num_images} images "
+            f"({result.images}), at most {MAX_OUTSIDE:.0%} allowed; {_cure(mode)}"
         )
     if not (result.relative_error <= MAX_RELATIVE_ERROR):
         raise CheckFailed(
             f"--leftovers {mode}: outputs differ by {result.relative_error:.1%} of their standard "
-            f"deviation (root mean square) {images}, at most {MAX_RELATIVE_ERROR:.0%} allowed; "
-            f"{_cure(mode)}"
+            f"deviation (root mean square) on {result.num_images} images ({result.images}), at "
+            f"most {MAX_RELATIVE_ERROR:.0%} allowed; {_cure(mode)}"
         )
 
 

@@ -59,12 +59,14 @@ class Outside:
         low: of the range.
         high: of the range.
         share: of its values, 0..1.
+        num_images: these are of.
     """
 
     tensor: str
     low: float
     high: float
     share: float
+    num_images: int
 
 
 def collect(graph: Graph, selection: Selection, images: Inputs) -> Statistics:
@@ -107,12 +109,14 @@ def most_outside(graph: Graph, ranges: Ranges, images: Inputs) -> Outside:
         images: what the file takes.
     """
     found, total = dict.fromkeys(ranges, 0), dict.fromkeys(ranges, 0)
-    for values in _observed(graph, list(ranges), images[:OUTSIDE_IMAGES]):
+    images = images[:OUTSIDE_IMAGES]
+    for values in _observed(graph, list(ranges), images):
         for i, (low, high) in ranges.items():
             found[i] += int((~((values[i] >= low) & (values[i] <= high))).sum())
             total[i] += values[i].size
     worst = max(ranges, key=lambda i: found[i] / total[i])
-    return Outside(graph.tensors[worst].name, *ranges[worst], found[worst] / total[worst])
+    share = found[worst] / total[worst]
+    return Outside(graph.tensors[worst].name, *ranges[worst], share, len(images))
 
 
 def _observed(graph: Graph, tensors: Sequence[int], images: Inputs) -> Iterator[Values]:
