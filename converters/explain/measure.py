@@ -1,6 +1,5 @@
 """Measured times: the delegate's operators in place, all others each as a file of its own."""
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,9 +8,9 @@ import numpy as np
 from converters.explain.report import Explanation, OpReport
 from converters.explain.wiring import Wiring
 from converters.graph import Graph, Op, with_operators
-from converters.runtimes import TFLiteProcess
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.modes import AUTO
+from converters.runtimes.watching import opened
 from converters.untrusted import DEFAULT_POLICY, Policy
 from irnet_keras.errors import UsageError
 
@@ -21,7 +20,6 @@ _WARMUP = 5
 
 def measure(
     explanation: Explanation,
-    path: str | os.PathLike[str],
     graph: Graph,
     *,
     runs: int = 50,
@@ -33,8 +31,7 @@ def measure(
     """The explanation with ``measured_ms`` and what belongs to it.
 
     Args:
-        explanation: of that file.
-        path: the file.
+        explanation: of that file; messages call it by the name there.
         graph: its content.
         runs: samples of each operator and of the whole file, at least ``MIN_RUNS``.
         threads: of the interpreter.
@@ -50,7 +47,14 @@ def measure(
         raise UsageError(f"runs must be at least {MIN_RUNS}, got {runs}")
     wiring = Wiring(graph)
     times: dict[int, dict[str, Any]] = {}
-    with TFLiteProcess(path, threads=threads, engine=AUTO, kernel=kernel, policy=policy) as process:
+    with opened(
+        graph.data,
+        name=explanation.file,
+        threads=threads,
+        engine=AUTO,
+        kernel=kernel,
+        policy=policy,
+    ) as process:
         run_ms = 1e3 * float(np.median(process.time(runs, _WARMUP)))
         for row in process.profile(runs, _WARMUP):
             times[row["node"]] = {"measured_ms": 1e3 * row["seconds"], "measured_how": "in place"}

@@ -4,16 +4,20 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from converters.graph import Graph
 from converters.leftovers.fold_strides import fold_strides
 from converters.leftovers.modes import LIMIT_POINTS, Mode
 from converters.leftovers.prepare import prepare
 from converters.leftovers.quantizer import run_quantizer
-from converters.leftovers.representative import sample_inputs
+from converters.leftovers.representative import check_count, sample_inputs
 from converters.leftovers.score import Score, check, score
-from converters.leftovers.select import select
-from converters.leftovers.statistics import collect
+from converters.leftovers.select import Selection, select
+from converters.leftovers.statistics import Ranges, collect
+from converters.untrusted.tensors import MAX_SCALE, MIN_SCALE
 from irnet_keras.data.preprocessing import Inputs
+from irnet_keras.errors import CheckFailed
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,9 @@ def quantize_leftovers(
         bytes.
 
     Raises:
-        UsageError: no representative data for the model's input.
-        CheckFailed: the quantizer failed, or accuracy fell beyond
-            :func:`converters.leftovers.score.allowed_loss`.
+        UsageError: no representative data for the model's input, or too few.
+        CheckFailed: the quantizer failed, values are not finite, or the result differs too much
+            (:func:`converters.leftovers.score.check`).
     """
     if mode == "float32":
         return Leftovers(graph, LeftoversReport(mode))
@@ -114,8 +118,11 @@ def quantize_leftovers(
         shape = graph.tensors[graph.inputs[0]].shape[1:]
         representative = sample_inputs(shape, test=False)
     log(f"leftovers {mode}: {len(representative)} images to see what the operators see")
-    result = _quantized(graph, mode, representative, log)
-    found = score(graph, result, representative)
+    check_count(representative)
+    _check_finite(graph, selection, mode)
+    result, ranges = _quantized(graph, mode, representative, log)
+    _check_scales(result, mode)
+    found = score(graph, result, representative, ranges)
     check(found, mode)
     schemes = {leftover.op.index: leftover.scheme for leftover in selection.weighted}
     quantized = tuple(
@@ -141,12 +148,40 @@ def quantize_leftovers(
 
 def _quantized(
     graph: Graph, mode: Mode, representative: Inputs, log: Callable[[str], None]
-) -> Graph:
-    if mode == "int8":
-        graph = fold_strides(graph)
-    selection = select(graph, mode)
-    statistics = collect(graph, selection, representative)
-    prepared = prepare(graph, selection, statistics)
+) -> tuple[Graph, Ranges]:
+    """The result, and the ranges it was made with of tensors of ``graph``."""
+    folded = fold_strides(graph) if mode == "int8" else graph
+    selection = select(folded, mode)
+    statistics = collect(folded, selection, representative)
+    prepared = prepare(folded, selection, statistics)
     # the same choice, of operators that read other weights now
     ranges = statistics.ranges if mode == "int8" else {}
-    return run_quantizer(prepared, select(prepared, mode), ranges, log)
+    result = run_quantizer(prepared, select(prepared, mode), ranges, log)
+    # (what is folded stands behind the tensors there were)
+    return result, {i: ranges[i] for i in ranges if i < len(graph.tensors)}
+
+
+def _check_finite(graph: Graph, selection: Selection, mode: Mode) -> None:
+    """Weights and biases are numbers."""
+    for leftover in selection.weighted:
+        for i in leftover.op.inputs[1:3]:
+            data = graph.tensors[i].data if i >= 0 else None
+            if data is not None and not np.isfinite(data).all():
+                name = graph.tensors[leftover.op.outputs[0]].name
+                raise CheckFailed(
+                    f"--leftovers {mode}: the model's weights of {name!r} hold NaN or infinite "
+                    "values"
+                )
+
+
+def _check_scales(graph: Graph, mode: Mode) -> None:
+    """Values are neither too large nor too small for the scales that runtimes accept."""
+    for tensor in graph.tensors:
+        scales = [] if tensor.quantization is None else tensor.quantization.scale.tolist()
+        wrong = [scale for scale in scales if not MIN_SCALE <= scale <= MAX_SCALE]
+        if wrong:
+            raise CheckFailed(
+                f"--leftovers {mode}: the model's values in {tensor.name!r} are too large or too "
+                f"small for int8: a scale is {wrong[0]:g}, accepted are {MIN_SCALE:g} to "
+                f"{MAX_SCALE:g}"
+            )

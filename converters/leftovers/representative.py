@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from irnet_keras.data.cifar10 import LABELS, LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import UsageError
 
+CIFAR10_SHAPE = (32, 32, 3)
+# Fewer do not show the values that others have (docs/explanation/leftovers.md).
+MIN_IMAGES = 8
 # More images change the ranges and moments little and take time.
 MAX_IMAGES = 256
 # Larger inputs have many windows each.
@@ -19,7 +23,14 @@ OPTION = "--representative"
 
 
 def sample_inputs(shape: tuple[int, ...], *, test: bool) -> Inputs:
-    """Shipped CIFAR-10 images, preprocessed, resized where the model's are larger.
+    """:func:`sample_images`, preprocessed."""
+    return preprocess(sample_images(shape, test=test).images)
+
+
+def sample_images(shape: tuple[int, ...], *, test: bool) -> LabelledImages:
+    """Shipped CIFAR-10 images, resized where the model's have another size.
+
+    Test images of CIFAR-10's own size are all taken, others as many as are worth the time.
 
     Args:
         shape: ``(height, width, channels)`` of the model's input.
@@ -34,8 +45,35 @@ def sample_inputs(shape: tuple[int, ...], *, test: bool) -> Inputs:
             "(height, width, 3)"
         )
     sample = load_sample()
-    images = (sample.test if test else sample.calibration).images
-    return preprocess(resized(images[: _count(shape)], shape))
+    if test:
+        return fitted(sample.test, shape)
+    return fitted(sample.calibration, shape)
+
+
+def fitted(images: LabelledImages, shape: tuple[int, ...]) -> LabelledImages:
+    """Images in the height and width of ``shape``: all if they have it, else the first ones."""
+    if images.images.shape[1:3] == shape[:2]:
+        return images
+    count = _count(shape)
+    return LabelledImages(resized(images.images[:count], shape), images.labels[:count])
+
+
+def has_cifar10_labels(shape: tuple[int, ...], outputs: tuple[tuple[int, ...], ...]) -> bool:
+    """Whether a model is a CIFAR-10 classifier by its shapes, without their batch."""
+    return shape == CIFAR10_SHAPE and outputs == ((len(LABELS),),)
+
+
+def check_count(images: Inputs) -> None:
+    """Refuse representative data too few to show what the model will see.
+
+    Raises:
+        UsageError: fewer than ``MIN_IMAGES``.
+    """
+    if len(images) < MIN_IMAGES:
+        raise UsageError(
+            f"{OPTION} has {len(images)} images, at least {MIN_IMAGES} are needed "
+            f"(at most {MAX_IMAGES} are used)"
+        )
 
 
 def check_representative(path: Path) -> None:
@@ -58,12 +96,14 @@ def load_representative(path: str | Path, shape: tuple[int, ...]) -> Inputs:
         shape: ``(height, width, channels)`` of the model's input.
 
     Raises:
-        UsageError: missing, unreadable or of another form.
+        UsageError: missing, unreadable, of another form or fewer than ``MIN_IMAGES``.
     """
     path = Path(path)
     check_representative(path)
     if path.is_dir():
-        return _folder(path, shape)
+        inputs = _folder(path, shape)
+        check_count(inputs)
+        return inputs
     try:
         # (NumPy leaves a damaged archive open unless it is given an open file)
         with path.open("rb") as stream, np.load(stream) as archive:
@@ -81,7 +121,9 @@ def load_representative(path: str | Path, shape: tuple[int, ...]) -> Inputs:
     except Exception as error:
         # zipfile and zlib have errors of their own for damaged archives
         raise UsageError(f"{OPTION}: cannot read {path}: {type(error).__name__}") from error
-    return _checked(array, shape, path)
+    inputs = _checked(array, shape, path)
+    check_count(inputs)
+    return inputs
 
 
 def resized(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -4,6 +4,7 @@ The float file runs in LiteRT with the delegate, the tensors of interest as its 
 overwrites them and every binary operator computes what it will compute later.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +15,18 @@ from converters.graph.windows import windows
 from converters.leftovers.select import DENSE, Leftover, Selection
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.modes import engine_for
-from converters.runtimes.watching import runner
+from converters.runtimes.watching import Values, runner
 from irnet_keras.data.preprocessing import Inputs
+from irnet_keras.errors import CheckFailed
 
 BATCH = 8  # images at a time: a 7x7 stem on 224x224 unfolds to 7 MB each
 # Rows of one image that go into the moments: neighbouring windows say nearly the same.
 ROWS_PER_IMAGE = 1024
 
+OUTSIDE_IMAGES = 64  # that show which values lie outside of a range
+
 Doubles = NDArray[np.float64]
+Ranges = dict[int, tuple[float, float]]  # smallest and largest value by tensor index
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,27 @@ class Moments:
 class Statistics:
     """By tensor index, and by operator index."""
 
-    ranges: dict[int, tuple[float, float]]
+    ranges: Ranges
     moments: dict[int, Moments]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A tensor's values outside of its calibrated range.
+
+    Attributes:
+        tensor: its name.
+        low: of the range.
+        high: of the range.
+        share: of its values, 0..1.
+        num_images: these are of.
+    """
+
+    tensor: str
+    low: float
+    high: float
+    share: float
+    num_images: int
 
 
 def collect(graph: Graph, selection: Selection, images: Inputs) -> Statistics:
@@ -54,24 +78,54 @@ def collect(graph: Graph, selection: Selection, images: Inputs) -> Statistics:
         images: what the file takes.
 
     Raises:
-        UsageError, CheckFailed: the runtime refuses the file or crashes.
+        UsageError, CheckFailed: the runtime refuses the file or crashes, or what an operator reads
+            or writes is NaN or infinite.
     """
     wanted = [i for op in selection.ops for i in (op.inputs[0], op.outputs[0])]
-    watched = [i for i in dict.fromkeys(wanted) if i not in graph.inputs]
     sums = {x.op.index: _Sums() for x in selection.weighted if has_moments(graph, x)}
-    ranges: dict[int, tuple[float, float]] = {}
+    ranges: Ranges = {}
+    for values in _observed(graph, wanted, images):
+        for i in dict.fromkeys(wanted):
+            low, high = ranges.get(i, (0.0, 0.0))  # 0 must be exact: it pads
+            if not np.isfinite(values[i]).all():
+                raise CheckFailed(
+                    f"the float file computes NaN or infinite values in {graph.tensors[i].name!r}: "
+                    "it cannot be quantized"
+                )
+            ranges[i] = (min(low, float(values[i].min())), max(high, float(values[i].max())))
+        for leftover in selection.weighted:
+            if leftover.op.index in sums:
+                rows = _rows(graph, leftover, values[leftover.op.inputs[0]])
+                sums[leftover.op.index].add(rows)
+    return Statistics(ranges, {index: total.moments() for index, total in sums.items()})
+
+
+def most_outside(graph: Graph, ranges: Ranges, images: Inputs) -> Outside:
+    """The tensor with most values outside of its range, on up to ``OUTSIDE_IMAGES`` images.
+
+    Args:
+        graph: the float file.
+        ranges: of its tensors, at least one.
+        images: what the file takes.
+    """
+    found, total = dict.fromkeys(ranges, 0), dict.fromkeys(ranges, 0)
+    images = images[:OUTSIDE_IMAGES]
+    for values in _observed(graph, list(ranges), images):
+        for i, (low, high) in ranges.items():
+            found[i] += int((~((values[i] >= low) & (values[i] <= high))).sum())
+            total[i] += values[i].size
+    worst = max(ranges, key=lambda i: found[i] / total[i])
+    share = found[worst] / total[worst]
+    return Outside(graph.tensors[worst].name, *ranges[worst], share, len(images))
+
+
+def _observed(graph: Graph, tensors: Sequence[int], images: Inputs) -> Iterator[Values]:
+    """What tensors of the float file hold, a batch of images at a time."""
+    watched = [i for i in dict.fromkeys(tensors) if i not in graph.inputs]
     with runner(graph, engine_for(graph), AUTO_KERNEL)(watched) as run:
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
-            values = {**run.values(batch), **dict.fromkeys(graph.inputs, batch)}
-            for i in dict.fromkeys(wanted):
-                low, high = ranges.get(i, (0.0, 0.0))  # 0 must be exact: it pads
-                ranges[i] = (min(low, float(values[i].min())), max(high, float(values[i].max())))
-            for leftover in selection.weighted:
-                if leftover.op.index in sums:
-                    rows = _rows(graph, leftover, values[leftover.op.inputs[0]])
-                    sums[leftover.op.index].add(rows)
-    return Statistics(ranges, {index: total.moments() for index, total in sums.items()})
+            yield {**run.values(batch), **dict.fromkeys(graph.inputs, batch)}
 
 
 def has_moments(graph: Graph, leftover: Leftover) -> bool:

@@ -12,20 +12,34 @@ from converters.graph import Graph, with_outputs
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.runtimes.process import TFLiteProcess
 from irnet_keras.data.preprocessing import Inputs
+from irnet_keras.errors import IrnetError
 
-EDITED = "edited.tflite"  # messages of a runtime begin with its path
+EDITED = "edited.tflite"
 BATCH = 50  # images at a time: bounds the memory of the recorded activations
 Values = dict[int, NDArray[Any]]  # by tensor index, batch first
 
 
 @contextlib.contextmanager
-def opened(data: bytes, **options: Any) -> Iterator[TFLiteProcess]:
-    """A process with the content of a file; ``options`` of :class:`TFLiteProcess`."""
+def opened(data: bytes, *, name: str | None = None, **options: Any) -> Iterator[TFLiteProcess]:
+    """A process with the content of a file.
+
+    Args:
+        data: the content.
+        name: what messages call the file; None leaves its name out.
+        options: of :class:`TFLiteProcess`.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / EDITED
         path.write_bytes(data)
-        with TFLiteProcess(path, **options) as process:
-            yield process
+        try:
+            with TFLiteProcess(path, **options) as process:
+                yield process
+        except IrnetError as error:
+            message = str(error)
+            if name is None:
+                message = message.removeprefix(f"{path}: ")
+            error.args = (message.replace(str(path), name or "the file"),)
+            raise
 
 
 class Watched:

@@ -15,7 +15,7 @@ def compare_outputs(
     kind: Kind,
     keras: NDArray[np.float32],
     file: NDArray[np.float32],
-    labels: NDArray[np.int64],
+    labels: NDArray[np.int64] | None,
     reference: NDArray[np.float32] | None,
     added: float = 0.0,
 ) -> OutputReport:
@@ -25,13 +25,13 @@ def compare_outputs(
         kind: what the file is.
         keras: logits ``(n, classes)``.
         file: logits of the same shape.
-        labels: classes ``(n,)``.
+        labels: classes ``(n,)``; None where there are none.
         reference: logits the file's should be close to, or None.
         added: how much farther than rounding they may be.
     """
     # different, and no class: an image without an answer is neither right nor in agreement
     classes, file_classes = _answers(keras, -1), _answers(file, -2)
-    right, file_right = classes == labels, file_classes == labels
+    right = None if labels is None else (classes == labels, file_classes == labels)
     relative = LOGIT_TOLERANCES.get(kind)
     worst, tolerance = None, None
     if relative is not None and reference is not None:
@@ -41,11 +41,11 @@ def compare_outputs(
         size = float(np.abs(reference[np.isfinite(reference)]).max(initial=0.0))
         tolerance = relative * size + added
     return OutputReport(
-        num_images=len(labels),
+        num_images=len(keras),
         agreement=float((classes == file_classes).mean()),
-        keras_accuracy=float(right.mean()),
-        file_accuracy=float(file_right.mean()),
-        changed=int((right != file_right).sum()),
+        keras_accuracy=None if right is None else float(right[0].mean()),
+        file_accuracy=None if right is None else float(right[1].mean()),
+        changed=None if right is None else int((right[0] != right[1]).sum()),
         worst_logit_error=worst,
         logit_tolerance=tolerance,
         keras_non_finite=_non_finite(keras),
@@ -84,22 +84,7 @@ def output_reasons(
     if worst is not None and tolerance is not None and not (worst <= tolerance):
         given = " when Keras is given the file's signs" if kind == "lce" else ""
         reasons.append(f"logits differ by {worst:.3g}{given}, at most {tolerance:.3g} allowed")
-    if report.num_images >= limits.min_accuracy_images:
-        points = limits.int8_accuracy_points if kind == "int8" else limits.max_accuracy_points
-        if int8_leftovers:
-            points = limits.int8_leftovers_points
-        # in whole images, rounded: accuracies and points are not exact in binary
-        difference = round(abs(report.keras_accuracy - report.file_accuracy) * report.num_images)
-        allowed = round(points * report.num_images / 100, 6)
-        strict = kind != "int8" and report.num_images >= limits.strict_accuracy_images
-        if not strict:
-            allowed = max(allowed, 2 * report.changed**0.5)
-        if not (difference <= allowed):
-            reasons.append(
-                f"accuracy {report.file_accuracy:.2%}, Keras {report.keras_accuracy:.2%}: more "
-                f"than {points} points {'' if strict else 'and more than chance '}apart on "
-                f"{report.num_images} images"
-            )
+    reasons += _accuracy_reasons(kind, report, limits, int8_leftovers=int8_leftovers)
     # (see Limits.min_agreement)
     faithful = kind == "lce" and compared and not reasons
     if not (report.agreement >= limits.min_agreement) and not faithful:
@@ -108,3 +93,28 @@ def output_reasons(
             f"at least {limits.min_agreement:.0%} needed"
         )
     return reasons
+
+
+def _accuracy_reasons(
+    kind: Kind, report: OutputReport, limits: Limits, *, int8_leftovers: bool
+) -> list[str]:
+    keras, file, changed = report.keras_accuracy, report.file_accuracy, report.changed
+    if keras is None or file is None or changed is None:
+        return []
+    if report.num_images < limits.min_accuracy_images:
+        return []
+    points = limits.int8_accuracy_points if kind == "int8" else limits.max_accuracy_points
+    if int8_leftovers:
+        points = limits.int8_leftovers_points
+    # in whole images, rounded: accuracies and points are not exact in binary
+    difference = round(abs(keras - file) * report.num_images)
+    allowed = round(points * report.num_images / 100, 6)
+    strict = kind != "int8" and report.num_images >= limits.strict_accuracy_images
+    if not strict:
+        allowed = max(allowed, 2 * changed**0.5)
+    if difference <= allowed:
+        return []
+    return [
+        f"accuracy {file:.2%}, Keras {keras:.2%}: more than {points} points "
+        f"{'' if strict else 'and more than chance '}apart on {report.num_images} images"
+    ]

@@ -159,7 +159,7 @@ class OutputReport(_Frozen):
     Attributes:
         num_images: images run.
         agreement: share of images with the same argmax.
-        keras_accuracy: 0..1.
+        keras_accuracy: 0..1; None, as the next two, where the labels are not the model's.
         file_accuracy: 0..1.
         changed: images that are right in exactly one of the two.
         worst_logit_error: largest difference; for LCE files to Keras given the file's signs. None
@@ -172,9 +172,9 @@ class OutputReport(_Frozen):
 
     num_images: int
     agreement: float
-    keras_accuracy: float
-    file_accuracy: float
-    changed: int
+    keras_accuracy: float | None
+    file_accuracy: float | None
+    changed: int | None
     worst_logit_error: float | None
     logit_tolerance: float | None
     keras_non_finite: int = 0

@@ -11,10 +11,11 @@ from converters.graph import BCONV, QUANTIZE, Graph, Tensor, pack_bits, read_gra
 from converters.lce.binary_convs import BinaryConv, binary_convs
 from converters.lce.keras_trace import input_shape
 from converters.lce.matching import Matching, match_layers
+from converters.leftovers.representative import has_cifar10_labels, resized
 from converters.runtimes import engine_for
 from converters.runtimes.delegate import AUTO_KERNEL, DELEGATE
 from converters.runtimes.modes import AUTO
-from converters.runtimes.watching import BATCH, Values, runner
+from converters.runtimes.watching import BATCH, Runner, Values, runner
 from converters.verify.flips import FlipCounter, keras_activations
 from converters.verify.layers import (
     check_layer,
@@ -62,8 +63,9 @@ def verify(
         model: Keras model, float32 images to logits.
         source: path or content of the file; it is checked structurally before any interpreter
             sees it.
-        images: real images, uint8, and their classes; a random choice of them is used per
-            layer, all end to end.
+        images: real images, uint8 ``(n, any height, any width, 3)``, resized to the model's, and
+            their classes; a random choice of them is used per layer, all end to end. Accuracies
+            are compared where the model is a CIFAR-10 classifier by its shapes.
         seed: of that choice.
         per_layer_images: images for the per-layer check.
         limits: end-to-end limits.
@@ -74,16 +76,22 @@ def verify(
         the report; a failed comparison is a report with ``passed`` False, not an exception.
 
     Raises:
-        UsageError: the file is not a well-formed ``.tflite`` file, no images are given, or the
-            runtime or kernel is not to be had.
+        UsageError: the file is not a well-formed ``.tflite`` file, no images are given or the model
+            takes none, there are several outputs, or the runtime or kernel is not to be had.
     """
     graph = read_graph(source)
     if not len(images) or per_layer_images < 1:
         raise UsageError("verification needs at least one image")
-    convs = binary_convs(model)
-    run = _Verification(
-        model, graph, convs, limits or Limits(), engine_for(graph, runtime, kernel), kernel
-    )
+    named = "the file" if isinstance(source, bytes) else os.fspath(source)
+    for what, count in (("the model", len(model.outputs)), (named, len(graph.outputs))):
+        if count != 1:
+            raise UsageError(
+                f"verification takes models and files of one output, {what} has {count}"
+            )
+    images = _resized(images, input_shape(model))
+    engine = engine_for(graph, runtime, kernel)
+    watch = runner(graph, engine, kernel, name=named)
+    run = _Verification(model, graph, binary_convs(model), limits or Limits(), engine, watch)
     run.check(images, np.random.default_rng(seed), per_layer_images)
     return VerifyReport(
         kind=run.kind,
@@ -98,6 +106,14 @@ def verify(
         notes=tuple(run.notes),
         **run.parts,
     )
+
+
+def _resized(images: LabelledImages, shape: tuple[int, ...]) -> LabelledImages:
+    if len(shape) != 3 or shape[2] != 3:
+        raise UsageError(
+            f"verification takes colour images (height, width, 3), the model takes {shape}"
+        )
+    return LabelledImages(resized(images.images, shape), images.labels)
 
 
 def file_kind(graph: Graph) -> Kind:
@@ -132,7 +148,7 @@ class _Verification:
         convs: list[BinaryConv],
         limits: Limits,
         engine: str,
-        kernel: str,
+        watch: Runner,
     ) -> None:
         self.model = model
         self.graph = graph
@@ -140,7 +156,7 @@ class _Verification:
         self.limits = limits
         self.kind = file_kind(graph)
         self.engine = engine
-        self.watch = runner(graph, engine, kernel)
+        self.watch = watch
         self.reasons: list[str] = []
         self.notes: list[str] = []
         self.parts: dict[str, Any] = {}
@@ -157,8 +173,12 @@ class _Verification:
                 f"the file maps {found[0]} to {found[1]}, the model {expected[0]} to {expected[1]}"
             )
             return
-        if images.images.shape[1:] != expected[0]:
-            raise UsageError(f"images of {images.images.shape[1:]}, the model needs {expected[0]}")
+        labelled = has_cifar10_labels(expected[0], (expected[1],))
+        if not labelled:
+            self.notes.append(
+                f"accuracy was not compared: the labels are CIFAR-10's, the model maps "
+                f"{expected[0]} to {expected[1]}"
+            )
         matching = match_layers(self.graph, self.convs)
         bits = False
         chosen = rng.permutation(len(images))[:per_layer]
@@ -172,9 +192,10 @@ class _Verification:
             self._check_leftovers({**values, **dict.fromkeys(self.graph.inputs, inputs)})
         if self.kind != "lce":
             self.notes.append(
-                f"{self.kind} file: only logits and accuracy were compared, not single layers"
+                f"{self.kind} file: only {'logits and accuracy' if labelled else 'logits'} were "
+                "compared, not single layers"
             )
-        self._check_outputs(matching if bits else None, images)
+        self._check_outputs(matching if bits else None, images, labelled)
         if self.engine == DELEGATE:
             self._check_oracle(matching, preprocess(images.images), chosen)
 
@@ -223,7 +244,9 @@ class _Verification:
                     f"{report.worst_error:.3g} (tolerance {report.tolerance:.2g})"
                 )
 
-    def _check_outputs(self, matching: Matching | None, images: LabelledImages) -> None:
+    def _check_outputs(
+        self, matching: Matching | None, images: LabelledImages, labelled: bool
+    ) -> None:
         """All images end to end; with signs where the layers are matched."""
         own = list(self.graph.outputs[:1])
         packed = [match.op.inputs[0] for match in matching.matches] if matching else []
@@ -280,7 +303,12 @@ class _Verification:
             self.notes.append("signs were not compared, so logits were compared by argmax only")
             reference = None
         report = compare_outputs(
-            self.kind, keras, np.concatenate(file_logits), images.labels, reference, added
+            self.kind,
+            keras,
+            np.concatenate(file_logits),
+            images.labels if labelled else None,
+            reference,
+            added,
         )
         self.parts["outputs"] = report
         int8 = self.kind == "lce" and has_int8_activations(self.graph)

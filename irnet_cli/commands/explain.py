@@ -1,6 +1,5 @@
 """``irnet explain``."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -82,19 +81,9 @@ def explain(
         )
     result = run(graph, name)
     if profile:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "explained.tflite"  # the bytes that were checked and explained
-            path.write_bytes(graph.data)
-            result = measure(
-                result,
-                path,
-                graph,
-                runs=runs,
-                threads=threads,
-                kernel=kernel,
-                policy=chosen,
-                log=log,
-            )
+        result = measure(
+            result, graph, runs=runs, threads=threads, kernel=kernel, policy=chosen, log=log
+        )
     if node_data is not None:
         write_json(node_data, overlay_of(result, overlay))
     if not write_json(json_file, result.model_dump(mode="json")):

@@ -29,7 +29,8 @@ def verify(
     model: ModelArgument,
     file: Annotated[Path, typer.Argument(help="The .tflite file made from it.")],
     images: Annotated[
-        int | None, typer.Option(min=1, help="Test images; default 1000, or all of cifar10.")
+        int | None,
+        typer.Option(min=1, help="Test images; default 1000, or all of cifar10; fewer if resized."),
     ] = None,
     data: Annotated[str, typer.Option(help="sample (shipped) or cifar10.")] = "sample",
     data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
@@ -66,10 +67,14 @@ def verify(
 
     engine_for(file, runtime, kernel)  # refuses bad files and names before TensorFlow starts
     chosen = _images(data, data_dir, images)
+    from converters.lce.keras_trace import input_shape
+    from converters.leftovers.representative import fitted
     from converters.verify import Limits
     from converters.verify import verify as run
 
     resolved = load_model(model, untrained=untrained, network=network, trust=trust)
+    if images is None:
+        chosen = fitted(chosen, input_shape(resolved.model))
     log(f"comparing {file} with {resolved.name} on {len(chosen)} images")
     report = run(
         resolved.model,
@@ -127,7 +132,8 @@ def _print(report: "VerifyReport") -> None:
     if report.outputs:
         out = report.outputs
         print(f"{out.num_images} images, {out.agreement:.2%} with the same answer")
-        print(f"accuracy: Keras {out.keras_accuracy:.2%}, file {out.file_accuracy:.2%}")
+        if out.keras_accuracy is not None and out.file_accuracy is not None:
+            print(f"accuracy: Keras {out.keras_accuracy:.2%}, file {out.file_accuracy:.2%}")
     for note in report.notes:
         print(f"note: {note}")
     for reason in report.reasons[:PRINTED_REASONS]:

@@ -14,7 +14,7 @@ from model_files import write_float, write_int8
 from converters.explain import Explanation, OpReport, explain, node_data
 from converters.explain.estimate import ZEN4, estimate_s
 from converters.explain.measure import measure
-from converters.graph import read_graph
+from converters.graph import Edit, read_graph
 from converters.graph.filters import describe_filters
 from converters.lce import Conversion
 from irnet_keras.errors import UsageError
@@ -302,11 +302,9 @@ def test_the_overlay_has_one_value_per_operator(resnet_file: Conversion) -> None
         node_data(found, "colour")
 
 
-def test_every_operator_is_measured_once(resnet_file: Conversion, folder: Path) -> None:
-    path = folder / "measured.tflite"
-    path.write_bytes(resnet_file.data)
-    graph = read_graph(path)
-    found = measure(explain(graph, "resnet"), path, graph, runs=5)
+def test_every_operator_is_measured_once(resnet_file: Conversion) -> None:
+    graph = read_graph(resnet_file.data)
+    found = measure(explain(graph, "resnet"), graph, runs=5)
     how = [op.measured_how for op in found.ops]
     assert None not in how
     assert how[0] == "alone"  # the float convolution
@@ -322,4 +320,15 @@ def test_every_operator_is_measured_once(resnet_file: Conversion, folder: Path) 
     assert found.totals.measured_sum_ms == pytest.approx(sum(o.measured_ms or 0 for o in found.ops))
     assert "lce_delegate" in str(found.runtime)
     with pytest.raises(UsageError, match="runs must be at least 5, got 4"):
-        measure(explain(graph, "resnet"), path, graph, runs=4)
+        measure(explain(graph, "resnet"), graph, runs=4)
+
+
+def test_a_refused_file_is_called_by_its_name(resnet_file: Conversion) -> None:
+    graph = read_graph(resnet_file.data)
+    edit = Edit(graph)
+    (dense,) = graph.ops_named("FULLY_CONNECTED")
+    weights = edit.add_constant("weights", np.zeros((10, 63), np.float32))
+    edit.set_inputs(dense, (dense.inputs[0], weights, *dense.inputs[2:]))
+    bad = edit.finish()
+    with pytest.raises(UsageError, match=r"^folder/bad\.tflite: refused \.tflite file: operator "):
+        measure(explain(bad, "folder/bad.tflite"), bad)

@@ -158,7 +158,7 @@ def test_int8_weights_file(shipped: Any, shipped_graph: Graph) -> None:
 
 
 def test_data_unlike_the_images_is_refused(shipped_graph: Graph) -> None:
-    dark = np.full((4, 32, 32, 3), 0.01, np.float32)
+    dark = np.full((8, 32, 32, 3), 0.01, np.float32)
     with pytest.raises(CheckFailed, match=r"--leftovers int8: accuracy falls from 81\.\d+% to "):
         quantize_leftovers(shipped_graph, "int8", dark)
 

@@ -83,7 +83,7 @@ def test_corrected_bias_keeps_the_mean_of_every_sum(rng: np.random.Generator) ->
 
 
 def score(before: float, after: float, changed: int) -> Score:
-    return Score(1000, "", before, after, changed, 1.0, 0.0, 0.0, 1.0)
+    return Score(1000, "", before, after, changed, 1.0, 0.0, 0.0, 1.0, 0.0)
 
 
 def test_accuracy_may_fall_by_the_limit_and_chance() -> None:
