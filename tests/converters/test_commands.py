@@ -227,7 +227,7 @@ def test_convert_reports_findings_and_refuses(irnet: Irnet, tmp_path: Path) -> N
 def test_leftovers_that_cost_accuracy_leave_no_file(irnet: Irnet, tmp_path: Path) -> None:
     """Ranges from images that are all alike fit no other image."""
     data, file = tmp_path / "data.npz", tmp_path / "model.tflite"
-    np.savez(data, images=np.full((4, 32, 32, 3), 0.01, np.float32))
+    np.savez(data, images=np.full((8, 32, 32, 3), 0.01, np.float32))
     options = ("--leftovers", "int8", "--representative", data)
     refused = irnet("convert", MODEL, "-o", file, *options, "--json", "-")
     assert refused.status == 1
