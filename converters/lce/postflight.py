@@ -192,6 +192,28 @@ def _runner(graph: Graph, target: Target) -> Runner:
     return runner(graph, engine)
 
 
+def _exact_reasons(
+    graph: Graph,
+    match: Match,
+    values: Values,
+    inverted: NDArray[np.bool_] | None,
+    names: Sequence[str],
+) -> list[str]:
+    """Why a binary convolution is not what Keras's layer and the steps behind it ask for."""
+    report = check_layer(graph, match, values, inverted)
+    # (a problem is that this check cannot judge the layer: the other one has)
+    texts = layer_reasons(report.model_copy(update={"problem": None}))
+    if report.violations and report.worst_index:
+        texts[-1] += f", first index: {names[report.worst_index[0]]}"
+    wrong = None if report.problem else check_epilogue(graph, match)
+    if wrong is not None:
+        texts.append(
+            f"layer {match.conv.name}: {wrong.filters} filters are scaled wrongly, "
+            f"filter {wrong.first}: {wrong.text}"
+        )
+    return texts
+
+
 class _Found:
     """What has been found so far."""
 
@@ -227,21 +249,15 @@ class _Found:
         """Weights, multipliers and thresholds of binary convolutions, exactly."""
         inverted = inverted_inputs(graph, matching)
         found = []
-        for whole in matching.matches:
-            if not self._is_known(whole.conv) or whole.op.inputs[0] not in values:
+        for match in matching.matches:
+            if not self._is_known(match.conv) or match.op.inputs[0] not in values:
                 continue
-            match = self._with_merged_tail(graph, whole)
-            report = check_layer(graph, match, values, inverted.get(match.op.index))
-            # (a problem is that this check cannot judge the layer: the other one has)
-            texts = layer_reasons(report.model_copy(update={"problem": None}))
-            if report.violations and report.worst_index:
-                texts[-1] += f", first index: {names[report.worst_index[0]]}"
-            wrong = None if report.problem else check_epilogue(graph, match)
-            if wrong is not None:
-                texts.append(
-                    f"layer {match.conv.name}: {wrong.filters} filters are scaled wrongly, "
-                    f"filter {wrong.first}: {wrong.text}"
-                )
+            channels = inverted.get(match.op.index)
+            texts = _exact_reasons(graph, match, values, channels, names)
+            shorter = self._with_merged_tail(graph, match)
+            if texts and shorter is not None:
+                # (a batch norm that does next to nothing looks as if it were not merged)
+                texts = _exact_reasons(graph, shorter, values, channels, names)
             prefix = f"layer {match.conv.name}: "
             found += [Mismatch(match.conv.name, text.removeprefix(prefix)) for text in texts]
         # they say more of the same layers
@@ -260,12 +276,18 @@ class _Found:
         """How many steps behind a layer, its own activation included, have no tensor before it."""
         return len(self._groups[conv.name]) - 1 + (conv.activation != "linear")
 
-    def _with_merged_tail(self, graph: Graph, match: Match) -> Match:
-        """The layer with no more steps behind it than a float operator was seen to compute."""
+    def _with_merged_tail(self, graph: Graph, match: Match) -> Match | None:
+        """The layer with only the steps behind it that a float operator was seen to compute.
+
+        None if those are all.
+        """
         conv = match.conv
         if conv.name not in self._checked or graph.tensors[match.op.outputs[0]].dtype == "INT32":
-            return match
-        return replace(match, conv=replace(conv, tail=conv.tail[: self._merged(conv)]))
+            return None
+        tail = conv.tail[: self._merged(conv)]
+        if len(tail) == len(conv.tail):
+            return None
+        return replace(match, conv=replace(conv, tail=tail))
 
     def report(self, engine: str, seed: int, images: dict[str, int]) -> Postflight:
         """The result."""
