@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.leftovers.representative import has_cifar10_labels, sample_images
+from converters.leftovers.representative import sample_images
 from irnet_keras.data.preprocessing import Images, Inputs, preprocess
+from irnet_keras.data.resizing import has_cifar10_labels
 
 # What networks take for a black and for a white pixel, where not this project's preprocessing.
 SCALES = ((0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-128.0, 127.0))

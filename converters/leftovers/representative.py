@@ -6,18 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from irnet_keras.data.cifar10 import LABELS, LabelledImages
+from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
+from irnet_keras.data.resizing import MAX_IMAGES, fitted, image_count, resized
 from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import UsageError
 
-CIFAR10_SHAPE = (32, 32, 3)
 # Fewer do not show the values that others have (docs/explanation/leftovers.md).
 MIN_IMAGES = 8
-# More images change the ranges and moments little and take time.
-MAX_IMAGES = 256
-# Larger inputs have many windows each.
-MAX_PIXELS = 64 * 224 * 224
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 OPTION = "--representative"
 
@@ -48,19 +44,6 @@ def sample_images(shape: tuple[int, ...], *, test: bool) -> LabelledImages:
     if test:
         return fitted(sample.test, shape)
     return fitted(sample.calibration, shape)
-
-
-def fitted(images: LabelledImages, shape: tuple[int, ...]) -> LabelledImages:
-    """Images in the height and width of ``shape``: all if they have it, else the first ones."""
-    if images.images.shape[1:3] == shape[:2]:
-        return images
-    count = _count(shape)
-    return LabelledImages(resized(images.images[:count], shape), images.labels[:count])
-
-
-def has_cifar10_labels(shape: tuple[int, ...], outputs: tuple[tuple[int, ...], ...]) -> bool:
-    """Whether a model is a CIFAR-10 classifier by its shapes, without their batch."""
-    return shape == CIFAR10_SHAPE and outputs == ((len(LABELS),),)
 
 
 def check_count(images: Inputs) -> None:
@@ -126,22 +109,6 @@ def load_representative(path: str | Path, shape: tuple[int, ...]) -> Inputs:
     return inputs
 
 
-def resized(images: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """uint8 images in the height and width of ``shape``, bilinear."""
-    if images.shape[1:3] == shape[:2]:
-        return images
-    from PIL import Image
-
-    size = (shape[1], shape[0])
-    return np.stack(
-        [np.asarray(Image.fromarray(x).resize(size, Image.Resampling.BILINEAR)) for x in images]
-    )
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    return max(16, min(MAX_IMAGES, MAX_PIXELS // (shape[0] * shape[1])))
-
-
 def _folder(path: Path, shape: tuple[int, ...]) -> Inputs:
     from PIL import Image
 
@@ -151,7 +118,7 @@ def _folder(path: Path, shape: tuple[int, ...]) -> Inputs:
     if len(shape) != 3 or shape[2] != 3:
         raise UsageError(f"{OPTION} must be an .npz file: the model takes {shape}, no RGB images")
     images = []
-    for file in files[: _count(shape)]:
+    for file in files[: image_count(shape)]:
         try:
             with Image.open(file) as image:
                 images.append(resized(np.asarray(image.convert("RGB"))[None], shape)[0])
@@ -169,7 +136,7 @@ def _checked(array: NDArray[Any], shape: tuple[int, ...], path: Path) -> Inputs:
             f"{OPTION}: {path} must hold uint8 (n, height, width, 3) or float32 "
             f"{('n', *shape)}, has {array.dtype} {array.shape}"
         )
-    array = array[: _count(shape)] if len(shape) == 3 else array[:MAX_IMAGES]
+    array = array[: image_count(shape)] if len(shape) == 3 else array[:MAX_IMAGES]
     inputs = preprocess(resized(array, shape)) if image else array
     if not np.isfinite(inputs).all():
         raise UsageError(f"{OPTION}: {path} holds NaN or infinite values")

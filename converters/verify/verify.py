@@ -11,7 +11,6 @@ from converters.graph import BCONV, QUANTIZE, Graph, Tensor, pack_bits, read_gra
 from converters.lce.binary_convs import BinaryConv, binary_convs
 from converters.lce.keras_trace import input_shape
 from converters.lce.matching import Matching, match_layers
-from converters.leftovers.representative import has_cifar10_labels, resized
 from converters.runtimes import engine_for
 from converters.runtimes.delegate import AUTO_KERNEL, DELEGATE
 from converters.runtimes.modes import AUTO
@@ -39,6 +38,7 @@ from converters.verify.quantized import tensors_to_watch as quantized_to_watch
 from converters.verify.report import FlipReport, Kind, Limits, VerifyReport
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
+from irnet_keras.data.resizing import has_cifar10_labels, resized
 from irnet_keras.errors import UsageError
 
 

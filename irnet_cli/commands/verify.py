@@ -68,9 +68,9 @@ def verify(
     engine_for(file, runtime, kernel)  # refuses bad files and names before TensorFlow starts
     chosen = _images(data, data_dir, images)
     from converters.lce.keras_trace import input_shape
-    from converters.leftovers.representative import fitted
     from converters.verify import Limits
     from converters.verify import verify as run
+    from irnet_keras.data.resizing import fitted
 
     resolved = load_model(model, untrained=untrained, network=network, trust=trust)
     if images is None:

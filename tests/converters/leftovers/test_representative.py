@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from converters.leftovers.representative import load_representative, resized, sample_inputs
+from converters.leftovers.representative import load_representative, sample_inputs
 from irnet_keras.data.preprocessing import preprocess
+from irnet_keras.data.resizing import resized
 from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import UsageError
 
