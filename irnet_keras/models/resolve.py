@@ -7,6 +7,7 @@ from typing import Any
 
 from irnet_keras import models
 from irnet_keras.errors import UsageError
+from irnet_keras.near import accepted
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -56,7 +57,7 @@ def resolve_model(
     if not path.exists():
         raise UsageError(
             f"MODEL {spec!r} is neither a file nor a registry name; "
-            f"accepted names: {', '.join(models.MODELS)}"
+            f"{accepted(spec, models.MODELS)}"
         )
     if untrained:
         raise UsageError(f"--untrained goes with a registry name, not with the file {spec!r}")
@@ -90,7 +91,8 @@ def _named_network(name: str) -> tuple[Any, str]:
         return models.load(name, pretrained=False), models.MODELS[name].dataset
     if name not in RECIPES:
         raise UsageError(
-            f"--model must be one of {', '.join([*models.MODELS, *RECIPES])}, got {name!r}"
+            f"--model must be a registry or recipe name, got {name!r}; "
+            f"{accepted(name, [*models.MODELS, *RECIPES])}"
         )
     recipe = get_recipe(name)
     model = models.build_model(
