@@ -90,9 +90,7 @@ def get_network(network: str, dataset: str) -> Network:
         raise UsageError(f"unknown data set {dataset!r}; {accepted(dataset, DATASETS)}")
     if (network, dataset) not in NETWORKS:
         known = [n for n, d in NETWORKS if d == dataset]
-        raise UsageError(
-            f"unknown network {network!r} for {dataset!r}; {accepted(network, known)}"
-        )
+        raise UsageError(f"unknown network {network!r} for {dataset!r}; {accepted(network, known)}")
     return NETWORKS[network, dataset]
 
 
@@ -107,6 +105,47 @@ def check_structure(network: str, dataset: str, structure: str) -> None:
         raise UsageError(
             f"structure of {network} must be one of {', '.join(structures)}, got {structure!r}"
         )
+
+
+_DOWNSAMPLE = {"float": "conv1x1", "binary": "binary-conv1x1"}
+
+
+def network_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training configuration says about its network, as :func:`build_model` takes it.
+
+    Args:
+        config: fields of :class:`irnet_keras.training.config.TrainConfig`; of those that came
+            with time a part may be missing.
+
+    Raises:
+        UsageError: unknown network or data set, or an option that the network does not have.
+        KeyError: a field is missing.
+    """
+    network, dataset = config["network"], config.get("dataset", "cifar10")
+    made = get_network(network, dataset)
+    settings: dict[str, Any] = {}
+    stem, downsample, size = (config.get(key) for key in ("stem", "downsample", "image_size"))
+    if stem is not None:
+        if made.settings.get("stem") != "7x7-pool":
+            raise UsageError(f"stem must be none for {network} on {dataset}, got {stem!r}")
+        settings["stem"] = stem
+    if downsample is not None:
+        if made.settings.get("shortcut") not in _DOWNSAMPLE.values():
+            raise UsageError(
+                f"downsample must be none for {network}, which has no 1x1 convolutions; "
+                f"got {downsample!r}"
+            )
+        settings["shortcut"] = _DOWNSAMPLE[downsample]
+    return {
+        "network": network,
+        "dataset": dataset,
+        "precision": config["precision"],
+        "structure": config["structure"],
+        "pad_values": config["pad_values"],
+        "num_classes": config.get("num_classes"),
+        "image": (size, size, DATASETS[dataset].image[2]) if size else None,
+        "settings": settings,
+    }
 
 
 def build_model(

@@ -87,7 +87,9 @@ def _is_binary(layer: Any, what: str) -> bool:
 def _positions(layer: Any) -> int:
     """How many times each number of the kernel is multiplied."""
     if not isinstance(layer, _KNOWN):
-        raise ValueError(f"{layer.name}: the multiplications of a {type(layer).__name__} are unknown")
+        raise ValueError(
+            f"{layer.name}: the multiplications of a {type(layer).__name__} are unknown"
+        )
     shape = layer.input_shape if isinstance(layer, _TRANSPOSED) else layer.output_shape
     if None in shape[1:-1]:
         raise ValueError(f"{layer.name} must have a known height and width, got {shape}")

@@ -30,21 +30,21 @@ class Dataset:
         num_classes: classes of its labels.
         image: (height, width, channels) that networks take.
         tfds: its name in tensorflow-datasets.
-        num_train: images of the training split.
+        in_memory: whether its images, all of that size, are held in memory for training.
     """
 
     num_classes: int
     image: tuple[int, int, int]
     tfds: str
-    num_train: int
+    in_memory: bool = True
 
 
 PRECISIONS = ("w1a1", "w1a32", "float32")
 
 DATASETS: dict[str, Dataset] = {
-    "cifar10": Dataset(10, (32, 32, 3), "cifar10", 50_000),
-    "cifar100": Dataset(100, (32, 32, 3), "cifar100", 50_000),
-    "imagenet": Dataset(1000, (224, 224, 3), "imagenet2012", 1_281_167),
+    "cifar10": Dataset(10, (32, 32, 3), "cifar10"),
+    "cifar100": Dataset(100, (32, 32, 3), "cifar100"),
+    "imagenet": Dataset(1000, (224, 224, 3), "imagenet2012", in_memory=False),
 }
 
 
@@ -52,8 +52,8 @@ def _resnet(structures: tuple[str, ...] = ("bireal", "normal"), **settings: Any)
     return Network("resnet", "ResNetConfig", settings, structures)
 
 
-_WIDE = {"widths": (64, 128, 256, 512), "shortcut": "conv1x1"}
-_IMAGENET = {**_WIDE, "stem": "7x7-pool", "head": "norm-hardtanh-dense-norm"}
+_WIDE: dict[str, Any] = {"widths": (64, 128, 256, 512), "shortcut": "conv1x1"}
+_IMAGENET: dict[str, Any] = {**_WIDE, "stem": "7x7-pool", "head": "norm-hardtanh-dense-norm"}
 _CIFAR: dict[str, Network] = {
     "resnet20": _resnet(blocks=(3, 3, 3)),
     "resnet32": _resnet(blocks=(5, 5, 5)),

@@ -120,9 +120,9 @@ class Parts:
     def conv_variance(self, x: tf.Tensor, kernel: int = 3) -> float:
         """Moving variance to begin with behind :meth:`conv` of ``x``.
 
-        Binary weights of magnitude 1 add up ``kernel**2 * channels`` floats. With a variance of 1 an
-        untrained w1a32 network would saturate everywhere, and one rounding in its first layer would
-        decide its answer (measured: 85 % of the answers change when images change by 2**-22).
+        Binary weights of magnitude 1 add up ``kernel**2 * channels`` floats. With a variance of 1
+        an untrained w1a32 network would saturate everywhere, and one rounding in its first layer
+        would decide its answer (measured: 85 % of the answers change when images change by 2**-22).
         """
         return float(kernel**2) * x.shape[-1] if self.precision == "w1a32" else 1.0
 

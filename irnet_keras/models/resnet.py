@@ -179,5 +179,7 @@ def _shortcut(
         strides = 1
     if config.shortcut == "binary-conv1x1":
         variance = parts.conv_variance(x, kernel=1)
-        return parts.batch_norm(parts.conv(x, filters, strides, prefix, kernel=1), prefix, variance=variance)
+        return parts.batch_norm(
+            parts.conv(x, filters, strides, prefix, kernel=1), prefix, variance=variance
+        )
     return parts.batch_norm(parts.float_conv(x, filters, 1, strides, prefix), prefix)
