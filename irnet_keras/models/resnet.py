@@ -111,7 +111,9 @@ def build(
         :mod:`irnet_keras.data.preprocessing`, to logits ``(batch, num_classes)``. First
         convolution, 1x1 shortcuts and classifier are float in every precision.
     """
-    parts = Parts(config.precision, config.pad_values, config.t, weight_decay, config.activation, compute)
+    parts = Parts(
+        config.precision, config.pad_values, config.t, weight_decay, config.activation, compute
+    )
 
     def conv(x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
         variance = parts.conv_variance(x)
