@@ -27,7 +27,9 @@ import tensorflow as tf
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.sample import load_sample
 from irnet_keras.recipes import get_recipe
-from irnet_keras.training.loop import batches_dataset, compile_model, schedule_callbacks
+from irnet_keras.training.compiling import compile_model
+from irnet_keras.training.scheduling import schedule_callbacks
+from irnet_keras.training.tasks.classification import ClassificationData
 
 RECIPES = {"w1a1": "resnet20-w1a1-cifar10-short", "float32": "resnet20-float32-cifar10-short"}
 EPOCH_IMAGES = 45_000
@@ -54,7 +56,7 @@ class Subject:
             np.tile(images.images, (repeats, 1, 1, 1)), np.tile(images.labels, repeats)
         )
         self.model = compile_model(config)
-        self.data = batches_dataset(data, config)
+        self.data = ClassificationData(data, data[:0]).training(config)
         self.batch_size = batch_size
         self.callbacks = schedule_callbacks(config, self.model, len(data) // batch_size, print)
 

@@ -12,8 +12,10 @@ from irnet_keras.files import make_folder
 from irnet_keras.models.weights import load_weights
 from irnet_keras.recipes import get_recipe
 from irnet_keras.training.checkpoint import LAST
+from irnet_keras.training.compiling import compile_model
 from irnet_keras.training.config import TrainConfig
-from irnet_keras.training.loop import batches_dataset, compile_model, train
+from irnet_keras.training.loop import train
+from irnet_keras.training.tasks.classification import ClassificationData
 
 RECIPES = {
     "resnet20-float32-cifar10": "resnet20-float32-cifar10-short",
@@ -52,7 +54,7 @@ def train_networks(
         log(f"training {name}: {steps} steps of {config.batch_size} images ...")
         run = _new_folder(out / "runs", name)
         part = training[: config.train_images] if config.train_images else training
-        train(config, run, data=(part, validation), score_test=False, log=log)
+        train(config, run, data=ClassificationData(part, validation), score_test=False, log=log)
         models[name] = compile_model(config)
         load_weights(models[name], run / LAST)
     return models, f"trained from scratch for about {seconds:g} s by this command"
@@ -68,7 +70,7 @@ def _new_folder(parent: Path, name: str) -> Path:
 def _fit_to(seconds: float, config: TrainConfig, data: LabelledImages) -> TrainConfig:
     """The recipe with epochs and images such that it takes ``seconds`` here."""
     model = compile_model(config)
-    batches = iter(batches_dataset(data, config))
+    batches = iter(ClassificationData(data, data[:0]).training(config))
     model.train_on_batch(*next(batches))
     begun = time.monotonic()
     for _ in range(_TIMED_STEPS):

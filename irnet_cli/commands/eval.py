@@ -138,7 +138,7 @@ def _score_keras(
         )
     import tensorflow as tf
 
-    from irnet_keras.training.loop import keras_accuracy
+    from irnet_keras.training.tasks.classification import keras_accuracy
 
     log(f"scoring {resolved.name} on {len(images)} images")
     accuracy = keras_accuracy(resolved.model, images)

@@ -49,11 +49,11 @@ def train(
     if run_dir:
         make_folder(run_dir)
     import_tensorflow()
-    from irnet_keras.training.loop import load_training_data
     from irnet_keras.training.loop import train as run
+    from irnet_keras.training.task import get_task
 
     place = str(data_dir) if data_dir else None
-    data = load_training_data(config, place)  # before a folder is made for nothing
+    data = get_task(config).load(config, place)  # before a folder is made for nothing
     folder = run_dir or run_folder.new_run_folder(config.name)
     log(f"run folder: {folder}")
     if not (folder / run_folder.CONFIG).exists():

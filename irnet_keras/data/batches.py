@@ -15,8 +15,10 @@ def training_batches(
     batch_size: int,
     seed: int,
     first_epoch: int = 0,
+    first_step: int = 0,
+    rows: slice = slice(None),
 ) -> Iterator[tuple[Inputs, NDArray[np.int64]]]:
-    """Endless stream of augmented, normalised batches, starting at ``first_epoch``.
+    """Endless stream of augmented, normalised batches, starting at a step of an epoch.
 
     An epoch is a fresh permutation cut into full batches (the rest is dropped). Because
     each epoch has its own generator, seeded with ``[seed, epoch]``, a resumed run sees
@@ -28,9 +30,12 @@ def training_batches(
         batch_size: images per batch, <= n.
         seed: any non-negative integer.
         first_epoch: 0-based epoch to start with.
+        first_step: 0-based step of that epoch to start with.
+        rows: the part of every batch that is yielded.
 
     Yields:
-        float32 images ``(batch_size, height, width, channels)`` and their labels.
+        float32 images ``(batch, height, width, channels)`` and their labels, where batch is
+        ``batch_size`` or the number of ``rows``.
 
     Raises:
         ValueError: ``batch_size`` out of range.
@@ -41,7 +46,9 @@ def training_batches(
     while True:
         rng = np.random.default_rng([seed, epoch])
         order = rng.permutation(len(labels))
-        for start in range(0, len(order) - batch_size + 1, batch_size):
-            index = order[start : start + batch_size]
-            yield preprocess(augment_crop_flip(images[index], rng)), labels[index]
+        for step in range(len(order) // batch_size):
+            index = order[step * batch_size : (step + 1) * batch_size]
+            augmented = augment_crop_flip(images[index], rng)  # also of steps that are passed over
+            if epoch > first_epoch or step >= first_step:
+                yield preprocess(augmented[rows]), labels[index[rows]]
         epoch += 1

@@ -55,7 +55,7 @@ def has_checkpoint(folder: str | os.PathLike[str]) -> bool:
 
 
 class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
-    """After each epoch: weights of the best validation accuracy, last weights, checkpoint.
+    """After each epoch: weights of the best validation score, last weights, checkpoint.
 
     The checkpoint is written last: when it names epoch n, everything else of epoch n is on
     disk. Must stand after the callbacks that add to the epoch's logs.
@@ -63,8 +63,9 @@ class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         folder: run folder.
         metadata: stored with the weights (JSON text values).
+        monitor: key in the epoch's logs that decides the best epoch, higher is better.
         epoch: epochs completed so far.
-        best: best validation accuracy so far (resume), or None.
+        best: best value of ``monitor`` so far (resume), or None.
         best_epoch: its epoch, 1-based.
     """
 
@@ -72,19 +73,20 @@ class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
         self,
         folder: Path,
         metadata: dict[str, str],
+        monitor: str = "val_accuracy",
         epoch: int = 0,
         best: float | None = None,
         best_epoch: int | None = None,
     ) -> None:
         super().__init__()
-        self.folder, self.metadata = folder, metadata
+        self.folder, self.metadata, self.monitor = folder, metadata, monitor
         self.epoch, self.best, self.best_epoch = epoch, best, best_epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        accuracy = (logs or {}).get("val_accuracy")
+        score = (logs or {}).get(self.monitor)
         metadata = {**self.metadata, "epoch": str(epoch + 1)}
-        if accuracy is not None and (self.best is None or accuracy > self.best):
-            self.best, self.best_epoch = float(accuracy), epoch + 1
+        if score is not None and (self.best is None or score > self.best):
+            self.best, self.best_epoch = float(score), epoch + 1
             save_weights(self.model, self.folder / BEST, metadata)
         save_weights(self.model, self.folder / LAST, metadata)
         self.epoch = epoch + 1

@@ -19,6 +19,7 @@ from irnet_keras.training.checkpoint import BEST, CHECKPOINT, LAST
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.loop import train
 from irnet_keras.training.run_folder import latest_run_folder, new_run_folder, read_config
+from irnet_keras.training.tasks.classification import ClassificationData
 
 EPOCHS = 12
 SCRIPT = """
@@ -27,6 +28,7 @@ from pathlib import Path
 from irnet_keras.data.sample import load_sample
 from irnet_keras.recipes import get_recipe
 from irnet_keras.training.loop import train
+from irnet_keras.training.tasks.classification import ClassificationData
 
 if kill_at := int(sys.argv[3]):  # the n-th time a file is about to take its place
     fsync, calls = os.fsync, iter(range(1, 10**6))
@@ -39,7 +41,7 @@ sample = load_sample()
 config = get_recipe("resnet20-w1a1-cifar10-short").with_overrides(dict(
     epochs=12, batch_size=16, learning_rate=0.01, validation_images=32, seed=5))
 train(config, Path(sys.argv[1]), resume=sys.argv[2] == "resume", score_test=False,
-      data=(sample.calibration[:64], sample.calibration[64:96]))
+      data=ClassificationData(sample.calibration[:64], sample.calibration[64:96]))
 """
 
 
@@ -54,7 +56,7 @@ def small(**overrides: object) -> TrainConfig:
 
 def data():
     sample = load_sample()
-    return sample.calibration[:64], sample.calibration[64:96]
+    return ClassificationData(sample.calibration[:64], sample.calibration[64:96])
 
 
 @pytest.fixture(scope="module")

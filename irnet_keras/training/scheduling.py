@@ -1,0 +1,56 @@
+"""What changes while a recipe trains, and what watches it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from irnet_keras.schedules import warmup_cosine
+from irnet_keras.training.callbacks import (
+    EDEScheduler,
+    ReportDeadFilters,
+    StopOnNaN,
+    find_quantizers,
+)
+from irnet_keras.training.config import TrainConfig
+
+
+class WarmupCosine(tf.keras.callbacks.Callback):  # type: ignore[misc]
+    """Set the optimizer's learning rate before every step from its own step counter."""
+
+    def __init__(self, config: TrainConfig, steps_per_epoch: int) -> None:
+        super().__init__()
+        self._total = config.epochs * steps_per_epoch
+        self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total - 1)
+        self._peak = config.learning_rate
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        step = int(self.model.optimizer.iterations)
+        rate = warmup_cosine(min(step, self._total), self._total, self._peak, self._warmup)
+        self.model.optimizer.learning_rate.assign(rate)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = float(self.model.optimizer.learning_rate.numpy())
+
+
+def schedule_callbacks(
+    config: TrainConfig, model: tf.keras.Model, steps: int, log: Callable[[str], None]
+) -> list[tf.keras.callbacks.Callback]:
+    """Learning rate, EDE, NaN stop and dead filters: what acts on or watches the training.
+
+    Args:
+        config: the recipe.
+        model: compiled.
+        steps: per epoch.
+        log: receives warnings.
+    """
+    ede = EDEScheduler(
+        config.ede_t_min, config.ede_t_max, config.ede_update, config.epochs, steps_per_epoch=steps
+    )
+    return [
+        WarmupCosine(config, steps),
+        *([ede] if find_quantizers(model) else []),
+        StopOnNaN(),
+        ReportDeadFilters(log),
+    ]

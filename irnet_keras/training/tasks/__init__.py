@@ -1,0 +1,1 @@
+"""Kinds of training, see :class:`irnet_keras.training.task.Task`."""
