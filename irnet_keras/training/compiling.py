@@ -14,6 +14,7 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
         **network_options(config.model_dump()),
         weight_decay=config.weight_decay,
         residual_gamma=config.residual_gamma,
+        compute=config.compute,
         t=config.ede_t_min,
     )
     optimizers = tf.keras.optimizers
