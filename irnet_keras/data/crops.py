@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from irnet_keras.data.preprocessing import Images, Inputs
 from irnet_keras.data.upscaling import Pair, to_input
@@ -55,12 +56,13 @@ def crop_batches(
         for start in range(step * batch_size, count - batch_size + 1, batch_size):
             chosen = range(start, start + batch_size)[rows]
             made = [_crop(pairs[order[i]], scale, crop, corners[i], turns[i]) for i in chosen]
-            yield tuple(to_input(np.stack(images)) for images in zip(*made, strict=True))  # type: ignore[misc]
+            small, large = (to_input(np.stack(images)) for images in zip(*made, strict=True))
+            yield small, large
         epoch, step = epoch + 1, 0
 
 
 def _crop(
-    pair: Pair, scale: int, crop: int, corner: np.ndarray[tuple[int], np.dtype[np.float64]], turn: int
+    pair: Pair, scale: int, crop: int, corner: NDArray[np.float64], turn: int
 ) -> tuple[Images, Images]:
     """The same window of both, in one of the eight orientations of a square."""
     free = np.array(pair.small.shape[:2]) - crop + 1

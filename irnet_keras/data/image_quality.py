@@ -7,7 +7,7 @@ from irnet_keras.data.preprocessing import Images
 
 PEAK = 255.0
 # BT.601, from 0..255 RGB to 16..235.
-_LUMA = np.array([65.481, 128.553, 24.966]) / 255.0
+LUMA = np.array([65.481, 128.553, 24.966]) / 255.0
 _WINDOW, _SIGMA = 11, 1.5
 _C1, _C2 = (0.01 * PEAK) ** 2, (0.03 * PEAK) ** 2
 
@@ -23,7 +23,7 @@ def luma(image: Images) -> Luma:
     Returns:
         float64, shape ``(height, width)``, 16..235.
     """
-    y: Luma = image.astype(np.float64) @ _LUMA + 16.0
+    y: Luma = image.astype(np.float64) @ LUMA + 16.0
     return y
 
 

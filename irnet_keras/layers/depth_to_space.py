@@ -8,7 +8,9 @@ import tensorflow as tf
 
 @lq.utils.register_keras_custom_object
 class DepthToSpace(tf.keras.layers.Layer):  # type: ignore[misc]
-    """``y[:, s*i + a, s*j + b, c] = x[:, i, j, (s*a + b) * channels + c]``; TFLite's DEPTH_TO_SPACE.
+    """``y[:, s*i + a, s*j + b, c] = x[:, i, j, (s*a + b) * channels + c]``.
+
+    TFLite's DEPTH_TO_SPACE.
 
     Args:
         scale: s, at least 2.

@@ -1,5 +1,6 @@
 """Networks by name, with shipped weights where they exist. Importing this is cheap."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -8,70 +9,10 @@ from typing import Any
 
 from irnet_keras.errors import UsageError
 from irnet_keras.files import sha256_file
+from irnet_keras.models.networks import DATASETS, NETWORKS, PRECISIONS, Network
+from irnet_keras.near import accepted
 
 WEIGHTS_FOLDER = Path(__file__).parent.parent / "weights"
-
-
-@dataclass(frozen=True)
-class Network:
-    """How a network is built.
-
-    Attributes:
-        module: of this package, with ``build``.
-        config: name of the configuration class in it.
-        settings: fields of that class that make it this network.
-        structures: what it can be built as, the usual one first.
-    """
-
-    module: str
-    config: str
-    settings: Mapping[str, Any]
-    structures: tuple[str, ...] = ("bireal", "normal")
-
-
-_IMAGENET_RESNET = {
-    "widths": (64, 128, 256, 512),
-    "stem": "7x7-pool",
-    "shortcut": "conv1x1",
-    "head": "norm-hardtanh-dense-norm",
-}
-# Same name, other data set, other network: ResNet-18 of CIFAR has another stem than ImageNet's.
-NETWORKS: dict[tuple[str, str], Network] = {
-    ("resnet20", "cifar10"): Network("resnet", "ResNetConfig", {"blocks": (3, 3, 3)}),
-    ("vgg-small", "cifar10"): Network("vgg_small", "VGGSmallConfig", {}, ("plain",)),
-    ("resnet18", "cifar10"): Network(
-        "resnet",
-        "ResNetConfig",
-        {
-            "blocks": (2, 2, 2, 2),
-            "widths": (64, 128, 256, 512),
-            "stem": "3x3",
-            "shortcut": "conv1x1",
-        },
-        ("normal", "bireal"),
-    ),
-    ("resnet18", "imagenet"): Network(
-        "resnet", "ResNetConfig", {"blocks": (2, 2, 2, 2), **_IMAGENET_RESNET}
-    ),
-    ("resnet34", "imagenet"): Network(
-        "resnet", "ResNetConfig", {"blocks": (3, 4, 6, 3), **_IMAGENET_RESNET}
-    ),
-}
-PRECISIONS = ("w1a1", "w1a32", "float32")
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What a data set asks of a network: classes and (height, width, channels) of an image."""
-
-    num_classes: int
-    image: tuple[int, int, int]
-
-
-DATASETS: dict[str, Dataset] = {
-    "cifar10": Dataset(10, (32, 32, 3)),
-    "imagenet": Dataset(1000, (224, 224, 3)),
-}
 
 
 @dataclass(frozen=True)
@@ -81,12 +22,16 @@ class Weights:
     Attributes:
         file: name in the package's ``weights`` folder.
         sha256: of that file.
-        test_accuracy: on all test images of the data set, 0..1.
+        test_accuracy: on all test images of the data set, 0..1; None of super-resolution.
+        test_psnr: of super-resolution: mean over the test images, on luma, in dB.
+        bicubic_psnr: the same of bicubic enlargement.
     """
 
     file: str
     sha256: str
-    test_accuracy: float
+    test_accuracy: float | None = None
+    test_psnr: float | None = None
+    bicubic_psnr: float | None = None
 
 
 WEIGHTS: dict[str, Weights] = {
@@ -115,6 +60,8 @@ class ModelEntry:
         weights: file name in the package's ``weights`` folder, or None.
         sha256: of that file.
         test_accuracy: on all test images of the data set, 0..1, or None.
+        test_psnr: see :class:`Weights`.
+        bicubic_psnr: see :class:`Weights`.
     """
 
     network: str
@@ -124,6 +71,8 @@ class ModelEntry:
     weights: str | None = None
     sha256: str | None = None
     test_accuracy: float | None = None
+    test_psnr: float | None = None
+    bicubic_psnr: float | None = None
 
 
 def _registry() -> dict[str, ModelEntry]:
@@ -131,13 +80,92 @@ def _registry() -> dict[str, ModelEntry]:
     for (network, dataset), made in NETWORKS.items():
         for precision in PRECISIONS:
             name = f"{network}-{precision}-{dataset}"
+            if DATASETS[dataset].super_resolution:  # the data set changes nothing of the network
+                name = f"{network}-{precision}"
             w = WEIGHTS.get(name)
-            shipped = (w.file, w.sha256, w.test_accuracy) if w else (None, None, None)
-            entries[name] = ModelEntry(network, precision, dataset, made.structures[0], *shipped)
+            shipped = dataclasses.asdict(w) if w else {}
+            weights = shipped.pop("file", None)
+            entry = ModelEntry(network, precision, dataset, made.structures[0], weights, **shipped)
+            entries.setdefault(name, entry)
     return entries
 
 
 MODELS: dict[str, ModelEntry] = _registry()
+
+
+def get_network(network: str, dataset: str) -> Network:
+    """How a network for a data set is built.
+
+    Raises:
+        UsageError: there is none such; the message lists those there are.
+    """
+    if dataset not in DATASETS:
+        raise UsageError(f"unknown data set {dataset!r}; {accepted(dataset, DATASETS)}")
+    if (network, dataset) not in NETWORKS:
+        known = [n for n, d in NETWORKS if d == dataset]
+        raise UsageError(f"unknown network {network!r} for {dataset!r}; {accepted(network, known)}")
+    return NETWORKS[network, dataset]
+
+
+def check_structure(network: str, dataset: str, structure: str) -> None:
+    """Refuse a structure the network does not have.
+
+    Raises:
+        UsageError: naming those it has.
+    """
+    structures = get_network(network, dataset).structures
+    if structure not in structures:
+        raise UsageError(
+            f"structure of {network} must be one of {', '.join(structures)}, got {structure!r}"
+        )
+
+
+_DOWNSAMPLE = {"float": "conv1x1", "binary": "binary-conv1x1"}
+
+
+def network_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training configuration says about its network, as :func:`build_model` takes it.
+
+    Args:
+        config: fields of :class:`irnet_keras.training.config.TrainConfig`; of those that came
+            with time a part may be missing.
+
+    Raises:
+        UsageError: unknown network or data set, or an option that the network does not have.
+        KeyError: a field is missing.
+    """
+    network, dataset = config["network"], config.get("dataset", "cifar10")
+    made = get_network(network, dataset)
+    settings: dict[str, Any] = {}
+    stem, downsample, size = (config.get(key) for key in ("stem", "downsample", "image_size"))
+    if stem is not None:
+        if made.settings.get("stem") != "7x7-pool":
+            raise UsageError(f"stem must be none for {network} on {dataset}, got {stem!r}")
+        settings["stem"] = stem
+    if downsample is not None:
+        if made.settings.get("shortcut") not in _DOWNSAMPLE.values():
+            raise UsageError(
+                f"downsample must be none for {network}, which has no 1x1 convolutions; "
+                f"got {downsample!r}"
+            )
+        settings["shortcut"] = _DOWNSAMPLE[downsample]
+    image: tuple[int | None, int | None, int] | None = None
+    if DATASETS[dataset].super_resolution:
+        if size:
+            raise UsageError(f"image_size must be none for {network}, which takes any; got {size}")
+        image = (None, None, DATASETS[dataset].image[2])
+    elif size:
+        image = (size, size, DATASETS[dataset].image[2])
+    return {
+        "network": network,
+        "dataset": dataset,
+        "precision": config["precision"],
+        "structure": config["structure"],
+        "pad_values": config["pad_values"],
+        "num_classes": config.get("num_classes"),
+        "image": image,
+        "settings": settings,
+    }
 
 
 def build_model(
@@ -148,9 +176,10 @@ def build_model(
     structure: str | None = None,
     pad_values: int = 0,
     num_classes: int | None = None,
-    image: tuple[int, int, int] | None = None,
+    image: tuple[int | None, int | None, int] | None = None,
     weight_decay: float = 0.0,
     residual_gamma: float = 1.0,
+    compute: str = "float32",
     t: float = 1e-1,
     settings: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -163,9 +192,12 @@ def build_model(
         structure: ``"bireal"``, ``"normal"`` or ``"plain"``; default: the network's usual one.
         pad_values: 0 or 1, SAME padding of the binary convolutions.
         num_classes: width of the classifier; default: the data set's.
-        image: (height, width, channels) of the input; default: the data set's.
+        image: (height, width, channels) of the input; default: the data set's. Height and width
+            may be None (open) in networks for super-resolution.
         weight_decay: L2 on float kernels.
         residual_gamma: initial batch-norm scale of the inner convolutions.
+        compute: what inner convolutions multiply while training, ``"float32"`` or
+            ``"bfloat16"``; inference is float32 in both.
         t: initial sharpness of the EDE gradient.
         settings: further fields of the network's configuration, in place of the network's own.
 
@@ -174,24 +206,19 @@ def build_model(
         TypeError: a setting that the network's configuration does not have.
         ValueError: a value the network's configuration refuses.
     """
-    if (network, dataset) not in NETWORKS:
-        known = ", ".join(f"{n} for {d}" for n, d in NETWORKS)
-        raise UsageError(f"unknown network {network!r} for {dataset!r}; accepted: {known}")
-    made = NETWORKS[network, dataset]
+    made = get_network(network, dataset)
     structure = structure or made.structures[0]
-    if structure not in made.structures:
-        raise UsageError(
-            f"structure of {network} must be one of {', '.join(made.structures)}, got {structure!r}"
-        )
+    check_structure(network, dataset, structure)
     module = import_module(f"irnet_keras.models.{made.module}")
     fields = {**made.settings, **(settings or {})}
     if len(made.structures) > 1:
         fields["structure"] = structure
+    if not DATASETS[dataset].super_resolution:
+        fields["num_classes"] = num_classes or DATASETS[dataset].num_classes
     config = getattr(module, made.config)(
         **fields,
         precision=precision,
         pad_values=pad_values,
-        num_classes=num_classes or DATASETS[dataset].num_classes,
         image=image or DATASETS[dataset].image,
         t=t,
     )
@@ -199,6 +226,7 @@ def build_model(
         config,
         weight_decay=weight_decay,
         residual_gamma=residual_gamma,
+        compute=compute,
         name=f"{network.replace('-', '_')}_{precision}",
     )
 
@@ -210,7 +238,7 @@ def get_entry(name: str) -> ModelEntry:
         UsageError: unknown name; the message lists the known ones.
     """
     if name not in MODELS:
-        raise UsageError(f"unknown model {name!r}; accepted: {', '.join(MODELS)}")
+        raise UsageError(f"unknown model {name!r}; {accepted(name, MODELS)}")
     return MODELS[name]
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import larq as lq
 import tensorflow as tf
 
-from irnet_keras.layers import Hardtanh
+from irnet_keras.layers import Hardtanh, NarrowQuantConv2D
 from irnet_keras.quantizers import EDESign, LibraPB
 
 PRECISIONS = ("w1a1", "w1a32", "float32")
 ACTIVATIONS = ("hardtanh", "relu")
+COMPUTE = ("float32", "bfloat16")
 
 
 def check_choice(name: str, value: object, accepted: tuple[object, ...]) -> None:
@@ -51,6 +52,8 @@ class Parts:
             (the convention of the papers; Libra-PB makes the forward pass invariant to the
             scale of binary latents, so they get none).
         activation: of :meth:`activate`, one of ``ACTIVATIONS``.
+        compute: what :meth:`conv` multiplies while training, one of ``COMPUTE``
+            (:class:`irnet_keras.layers.NarrowQuantConv2D`).
     """
 
     precision: str
@@ -58,8 +61,10 @@ class Parts:
     t: float
     weight_decay: float = 0.0
     activation: str = "hardtanh"
+    compute: str = "float32"
 
     def __post_init__(self) -> None:
+        check_choice("compute", self.compute, COMPUTE)
         # larq warns that latents may starve without a clip; Libra-PB is scale- and
         # shift-invariant.
         logging.getLogger("larq.layers_base").setLevel(logging.ERROR)
@@ -125,17 +130,19 @@ class Parts:
             name=f"{prefix}_conv",
         )(x)
 
-    def conv_variance(self, x: tf.Tensor) -> float:
+    def conv_variance(self, x: tf.Tensor, kernel: int = 3) -> float:
         """Moving variance to begin with behind :meth:`conv` of ``x``.
 
-        Binary weights of magnitude 1 add up ``9 * channels`` floats. With a variance of 1 an
-        untrained w1a32 network would saturate everywhere, and one rounding in its first layer would
-        decide its answer (measured: 85 % of the answers change when images change by 2**-22).
+        Binary weights of magnitude 1 add up ``kernel**2 * channels`` floats. With a variance of 1
+        an untrained w1a32 network would saturate everywhere, and one rounding in its first layer
+        would decide its answer (measured: 85 % of the answers change when images change by 2**-22).
         """
-        return 9.0 * x.shape[-1] if self.precision == "w1a32" else 1.0
+        return float(kernel**2) * x.shape[-1] if self.precision == "w1a32" else 1.0
 
-    def conv(self, x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
-        """A 3x3 convolution of this precision, SAME, without bias."""
+    def conv(
+        self, x: tf.Tensor, filters: int, strides: int, prefix: str, kernel: int = 3
+    ) -> tf.Tensor:
+        """A convolution of this precision, SAME, without bias."""
         options: dict[str, Any] = {}
         if self.precision != "float32":
             name = f"{prefix}_kernel_quantizer"
@@ -144,9 +151,11 @@ class Parts:
             options["kernel_regularizer"] = self.decay
         if self.precision == "w1a1":
             options["input_quantizer"] = EDESign(t=self.t, name=f"{prefix}_input_quantizer")
-        return lq.layers.QuantConv2D(
+        narrow = self.compute == "bfloat16"
+        layer = NarrowQuantConv2D if narrow else lq.layers.QuantConv2D
+        return layer(
             filters,
-            3,
+            kernel,
             strides=strides,
             padding="same",
             pad_values=float(self.pad_values),

@@ -18,7 +18,7 @@ from irnet_keras.layers import DepthToSpace
 from irnet_keras.models.parts import PRECISIONS, Parts, check_choice
 
 SCALES = (2, 4)
-SKIPS = ("bilinear", "nearest")
+SKIPS = ("nearest", "bilinear")
 MIN_SIZE = 8  # pixels; below this zero padding is what a network mostly sees
 
 
@@ -30,7 +30,7 @@ class SRResNetLiteConfig:
         scale: enlargement of height and width, 2 or 4.
         channels: of all layers between head and tail; binary kernels pack 32 of them.
         convs: binary convolutions.
-        skip: what the network adds to: ``"bilinear"`` or ``"nearest"`` enlargement of its input.
+        skip: what the network adds to: ``"nearest"`` or ``"bilinear"`` enlargement of its input.
         precision: ``"w1a1"``, ``"w1a32"`` (binary weights only) or ``"float32"``.
         pad_values: value of the SAME padding of the binary convolutions, 0 or 1.
         image: (height, width, channels) of the input; None for a height and width that are open.
@@ -41,7 +41,7 @@ class SRResNetLiteConfig:
     scale: int = 2
     channels: int = 32
     convs: int = 12
-    skip: str = "bilinear"
+    skip: str = "nearest"
     precision: str = "w1a1"
     pad_values: int = 0
     image: tuple[int | None, int | None, int] = (None, None, 3)
@@ -67,6 +67,7 @@ def build(
     *,
     weight_decay: float = 0.0,
     residual_gamma: float = 1.0,
+    compute: str = "float32",
     name: str = "srresnet_lite",
 ) -> tf.keras.Model:
     """Build the network.
@@ -75,6 +76,8 @@ def build(
         config: the network.
         weight_decay: see :class:`irnet_keras.models.parts.Parts`.
         residual_gamma: initial batch-norm scale of the inner convolutions.
+        compute: what the inner convolutions multiply while training, ``"float32"`` or
+            ``"bfloat16"`` (:class:`irnet_keras.layers.NarrowQuantConv2D`).
         name: model name.
 
     Returns:
@@ -82,7 +85,7 @@ def build(
         ``(batch, scale * height, scale * width, channels)``, 0..1 but for overshoot. Head and
         tail are float in every precision; batch norms follow convolutions and fuse with them.
     """
-    parts = Parts(config.precision, config.pad_values, config.t, weight_decay)
+    parts = Parts(config.precision, config.pad_values, config.t, weight_decay, compute=compute)
     image = tf.keras.layers.Input(config.image, name="image")
     x = parts.batch_norm(parts.float_conv(image, config.channels, 3, 1, "head"), "head")
     for index in range(1, config.convs + 1):

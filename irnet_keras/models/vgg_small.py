@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from irnet_keras.models.parts import PRECISIONS, Parts, check_affine, check_choice
 
+MAX_DENSE_WEIGHTS = 2**29  # 2 GiB, the most a .tflite file can hold
+
 
 @dataclass(frozen=True)
 class VGGSmallConfig:
@@ -46,6 +48,12 @@ class VGGSmallConfig:
                 f"image must be at least {2 ** len(self.widths)} pixels high and wide, "
                 f"got {self.image}"
             )
+        height, width = (size >> len(self.widths) for size in self.image[:2])
+        if (weights := height * width * self.widths[-1] * self.num_classes) > MAX_DENSE_WEIGHTS:
+            raise ValueError(
+                f"image and num_classes must need at most {MAX_DENSE_WEIGHTS} weights of the "
+                f"classifier, got {weights} ({self.image}, {self.num_classes})"
+            )
 
 
 def build(
@@ -53,6 +61,7 @@ def build(
     *,
     weight_decay: float = 0.0,
     residual_gamma: float = 1.0,
+    compute: str = "float32",
     name: str = "vgg_small",
 ) -> tf.keras.Model:
     """Build the network.
@@ -61,13 +70,15 @@ def build(
         config: the network.
         weight_decay: see :class:`irnet_keras.models.parts.Parts`.
         residual_gamma: initial batch-norm scale of the inner convolutions.
+        compute: what the inner convolutions multiply while training, ``"float32"`` or
+            ``"bfloat16"`` (:class:`irnet_keras.layers.NarrowQuantConv2D`).
         name: model name.
 
     Returns:
         Model from float32 images ``(batch, height, width, channels)`` to logits
         ``(batch, num_classes)``. First convolution and classifier are float in every precision.
     """
-    parts = Parts(config.precision, config.pad_values, config.t, weight_decay)
+    parts = Parts(config.precision, config.pad_values, config.t, weight_decay, compute=compute)
     image = tf.keras.layers.Input(config.image, name="image")
     x = parts.affine(image, config.input_scale, config.input_offset)
     for stage, filters in enumerate(config.widths, start=1):

@@ -7,13 +7,19 @@ configuration. ``RECIPES`` maps the names users type to the modules.
 import importlib
 
 from irnet_keras.errors import UsageError
+from irnet_keras.near import accepted
 from irnet_keras.training.config import TrainConfig
 
 RECIPES = {
     "resnet20-w1a1-cifar10-short": "irnet_keras.recipes.resnet20_w1a1_cifar10_short",
+    "resnet20-w1a1-cifar10-best": "irnet_keras.recipes.resnet20_w1a1_cifar10_best",
     "resnet20-w1a1-cifar10-paper": "irnet_keras.recipes.resnet20_w1a1_cifar10_paper",
+    "resnet20-w1a32-cifar10-short": "irnet_keras.recipes.resnet20_w1a32_cifar10_short",
     "resnet20-w1a32-cifar10-paper": "irnet_keras.recipes.resnet20_w1a32_cifar10_paper",
     "resnet20-float32-cifar10-short": "irnet_keras.recipes.resnet20_float32_cifar10_short",
+    "srresnet-lite-x2-w1a1-photos": "irnet_keras.recipes.srresnet_lite_x2_w1a1_photos",
+    "srresnet-lite-x2-w1a1-div2k": "irnet_keras.recipes.srresnet_lite_x2_w1a1_div2k",
+    "srresnet-lite-x4-w1a1-div2k": "irnet_keras.recipes.srresnet_lite_x4_w1a1_div2k",
 }
 
 
@@ -25,6 +31,6 @@ def get_recipe(name: str) -> TrainConfig:
     """
     module = RECIPES.get(name)
     if module is None:
-        raise UsageError(f"unknown recipe {name!r}; accepted: {', '.join(RECIPES)}")
+        raise UsageError(f"unknown recipe {name!r}; {accepted(name, RECIPES)}")
     recipe: TrainConfig = importlib.import_module(module).RECIPE
     return recipe

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from irnet_keras.errors import UsageError
+from irnet_keras.models import get_network
+from irnet_keras.models.networks import DATASETS
 from irnet_keras.training.config import TrainConfig
 
 
@@ -98,4 +100,9 @@ def get_task(config: TrainConfig) -> Task:
         from irnet_keras.training.tasks.classification import ClassificationTask
 
         return ClassificationTask()
+    if DATASETS[config.dataset].super_resolution:
+        from irnet_keras.training.tasks.super_resolution import SuperResolutionTask
+
+        network = get_network(config.network, config.dataset)
+        return SuperResolutionTask(config.dataset, network.settings["scale"])
     raise UsageError(f"dataset {config.dataset!r} cannot be trained on; accepted: cifar10")
