@@ -88,9 +88,11 @@ def build(
     parts = Parts(config.precision, config.pad_values, config.t, weight_decay, compute=compute)
     image = tf.keras.layers.Input(config.image, name="image")
     x = parts.batch_norm(parts.float_conv(image, config.channels, 3, 1, "head"), "head")
+    # Binary weights add up 9 * channels signs or floats of about 1: without that variance to begin
+    # with, an untrained network would drown its image.
+    variance = 1.0 if config.precision == "float32" else 9.0 * config.channels
     for index in range(1, config.convs + 1):
         prefix = f"body{index}"
-        variance = parts.conv_variance(x)
         y = parts.conv(x, config.channels, 1, prefix)
         y = parts.batch_norm(y, prefix, residual_gamma, variance)
         y = parts.prelu(y, prefix)
@@ -101,7 +103,7 @@ def build(
         3,
         padding="same",
         # an untrained network is little more than its skip
-        kernel_initializer=tf.keras.initializers.VarianceScaling(1e-3),
+        kernel_initializer=tf.keras.initializers.VarianceScaling(1e-4),
         kernel_regularizer=parts.decay,
         name="tail_conv",
     )(x)
