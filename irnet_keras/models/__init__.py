@@ -76,7 +76,7 @@ class ModelEntry:
 
 
 def _registry() -> dict[str, ModelEntry]:
-    entries = {}
+    entries: dict[str, ModelEntry] = {}
     for (network, dataset), made in NETWORKS.items():
         for precision in PRECISIONS:
             name = f"{network}-{precision}-{dataset}"
