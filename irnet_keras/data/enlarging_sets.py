@@ -12,6 +12,7 @@ from irnet_keras.data.photos import load_photos
 from irnet_keras.data.upscaling import Pair, make_pair
 from irnet_keras.errors import UsageError
 
+SETS = ("photos", "div2k")
 # Smallest side of a small image: 11 rows and columns of the large one must be left for SSIM
 # between borders of ``scale`` pixels.
 MIN_SIDE = 8
@@ -69,14 +70,14 @@ def _tfds_pair(index: int, images: dict[str, Any], scale: int) -> Pair:
     return Pair(str(index), large[: scale * height, : scale * width], small)
 
 
-def folder_pairs(folder: Path, scale: int) -> list[Pair]:
-    """Pairs of every image of a folder, by name.
+def folder_pairs(folder: Path, scale: int, limit: int | None = None) -> list[Pair]:
+    """Pairs of every image of a folder, by name; only the first ``limit`` of them.
 
     Raises:
         UsageError: no folder, no image, one that cannot be read or is too small.
     """
     pairs = []
-    for path in image_paths(folder):
+    for path in image_paths(folder)[:limit]:
         image = read_image(path)
         if min(image.shape[:2]) < MIN_SIDE * scale:
             raise UsageError(
