@@ -149,7 +149,7 @@ def test_batch_larger_than_the_data_is_refused(tmp_path):
         train(small(batch_size=100), tmp_path, data=data(), score_test=False)
 
 
-@pytest.mark.parametrize("name", sorted(RECIPES))
+@pytest.mark.parametrize("name", sorted(r for r in RECIPES if not r.startswith("srresnet")))
 def test_every_recipe_trains_two_steps(name, tmp_path):
     config = get_recipe(name).with_overrides({"epochs": 1, "batch_size": 32})
     summary = train(config, tmp_path, data=data(), score_test=False)
