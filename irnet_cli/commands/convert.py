@@ -67,7 +67,7 @@ def convert(
     from converters.lce.pipeline import check_names
     from converters.leftovers import check_representative, checked_mode, load_representative
     from converters.passes import checked_target
-    from irnet_keras.models.sizes import parse_size
+    from irnet_keras.models.sizes import enlargement, parse_size
 
     mode = checked_mode(leftovers, "--leftovers")
     if representative is not None:
@@ -81,6 +81,11 @@ def convert(
     images = None
     if representative is not None:
         images = load_representative(representative, input_shape(resolved.model))
+    if mode == "int8" and enlargement(resolved.model) is not None:
+        raise UsageError(
+            "--leftovers int8 is for classifiers, whose images calibrate and check it; "
+            f"{resolved.name} enlarges images: use int8-weights"
+        )
     conversion = run(
         resolved.model,
         log,
