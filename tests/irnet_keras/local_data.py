@@ -30,9 +30,10 @@ def jpeg(image: np.ndarray) -> bytes:
 
 def write(name: str, folder: Path, splits: dict[str, Examples]) -> Path:
     """Write a data set with the version and features that TFDS's builder ``name`` has."""
+    original = tfds.builder_cls(name)  # (imported where that would skip it, it stays unknown)
     with tfds.core.registered.skip_registration():
 
-        class Local(tfds.builder_cls(name)):
+        class Local(original):
             def _split_generators(self, manager: Any) -> Any:
                 return {split: examples() for split, examples in splits.items()}
 
