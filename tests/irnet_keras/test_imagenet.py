@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from local_data import jpeg, photograph, write_imagenet
+from model_files import small_classifier, write_float
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -176,6 +177,24 @@ def test_recipe_trains_and_is_scored(name, folder, tmp_path):
     assert result["num_examples"] == VALIDATION
     assert result["accuracy"] == summary["test_accuracy_last"]
     assert result["top5"] == summary["test_top5_last"]
+
+
+def test_a_tflite_file_is_scored_in_parts(folder, tmp_path, monkeypatch):
+    from irnet_cli.app import app
+
+    monkeypatch.setattr("irnet_cli.commands.eval.STREAMED", 4)
+    model = small_classifier(1000)
+    kernel = np.zeros((8, 1000))
+    kernel[:, 7 * (TRAIN + 1)] = 1  # one image of the validation split has this label
+    model.layers[-1].set_weights([kernel, np.zeros(1000)])
+    file = write_float(model, tmp_path / "float.tflite")
+    command = ["eval", str(file), "--data", "imagenet2012", "--data-dir", str(folder)]
+    out = CliRunner().invoke(app, [*command, "--json", "-"])
+    result = json.loads(out.stdout)
+    assert (result["num_examples"], result["accuracy"]) == (VALIDATION, 1 / VALIDATION)
+    file = write_float(small_classifier(10), tmp_path / "ten.tflite")
+    error = CliRunner().invoke(app, ["eval", str(file), *command[2:]]).exception
+    assert "has 10 classes, imagenet2012 1000: train one with num_classes=1000" in str(error)
 
 
 @pytest.mark.parametrize(
