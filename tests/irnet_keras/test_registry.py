@@ -1,6 +1,9 @@
 """Every network of the registry: shape, parameters, multiplications, weights, a training step."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import larq as lq
 import numpy as np
@@ -335,3 +338,13 @@ def test_shipped_weights_that_differ_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(models, "WEIGHTS_FOLDER", tmp_path)
     with pytest.raises(UsageError, match=r"is missing or does not match its SHA-256; reinstall"):
         models.load(name)
+
+
+@pytest.mark.slow
+def test_table_of_the_documents_is_what_the_tool_prints():
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "explanation" / "networks.md").read_text()
+    tool = [sys.executable, str(root / "tools" / "count_networks.py")]
+    out = subprocess.run(tool, capture_output=True, text=True, check=True)
+    assert out.stdout.count("\n") == 11
+    assert out.stdout in page
