@@ -20,6 +20,8 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
         residual_gamma=config.residual_gamma,
         t=config.ede_t_min,
     )
+    if config.sync_batch_norm:
+        _synchronize_batch_norms(model)
     optimizers = tf.keras.optimizers
     if config.optimizer == "sgd":
         optimizer = optimizers.SGD(
@@ -37,3 +39,10 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
     )
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _synchronize_batch_norms(model: tf.keras.Model) -> None:
+    """Batch statistics over all replicas; the fused kernel cannot do that."""
+    for layer in model.submodules:
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            layer.synchronized, layer.fused = True, False

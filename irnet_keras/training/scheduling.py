@@ -25,7 +25,7 @@ class WarmupCosine(tf.keras.callbacks.Callback):  # type: ignore[misc]
         self._peak = config.learning_rate
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        step = int(self.model.optimizer.iterations)
+        step = int(self.model.optimizer.iterations.numpy())
         rate = warmup_cosine(min(step, self._total), self._total, self._peak, self._warmup)
         self.model.optimizer.learning_rate.assign(rate)
 
