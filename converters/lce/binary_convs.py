@@ -175,6 +175,8 @@ def _is_binary(call: LayerCall) -> bool:
 def _describe(name: str, call: LayerCall, trace: Trace) -> BinaryConv:
     import larq as lq
 
+    from irnet_keras.layers import NarrowQuantConv2D
+
     layer = call.layer
     variable, quantizer = _weights(layer)
     kernel = np.asarray(_quantize(quantizer, variable), np.float32)
@@ -182,7 +184,7 @@ def _describe(name: str, call: LayerCall, trace: Trace) -> BinaryConv:
     return BinaryConv(
         name=name,
         layer=layer,
-        is_conv2d=type(layer) is lq.layers.QuantConv2D,
+        is_conv2d=type(layer) in (lq.layers.QuantConv2D, NarrowQuantConv2D),
         kernel=kernel,
         strides=(int(layer.strides[0]), int(layer.strides[1])),
         dilation=(int(layer.dilation_rate[0]), int(layer.dilation_rate[1])),

@@ -1,7 +1,8 @@
 """Layers IR-Net's networks need and Keras does not have."""
 
 from irnet_keras.layers.hardtanh import Hardtanh
+from irnet_keras.layers.narrow_conv import NarrowQuantConv2D
 from irnet_keras.layers.rotate import Rotate180
 from irnet_keras.layers.shortcut import OptionAShortcut
 
-__all__ = ["Hardtanh", "OptionAShortcut", "Rotate180"]
+__all__ = ["Hardtanh", "NarrowQuantConv2D", "OptionAShortcut", "Rotate180"]

@@ -151,6 +151,7 @@ def build_model(
     image: tuple[int, int, int] | None = None,
     weight_decay: float = 0.0,
     residual_gamma: float = 1.0,
+    compute: str = "float32",
     t: float = 1e-1,
     settings: Mapping[str, Any] | None = None,
 ) -> Any:
@@ -166,6 +167,8 @@ def build_model(
         image: (height, width, channels) of the input; default: the data set's.
         weight_decay: L2 on float kernels.
         residual_gamma: initial batch-norm scale of the inner convolutions.
+        compute: what inner convolutions multiply while training, ``"float32"`` or
+            ``"bfloat16"``; inference is float32 in both.
         t: initial sharpness of the EDE gradient.
         settings: further fields of the network's configuration, in place of the network's own.
 
@@ -199,6 +202,7 @@ def build_model(
         config,
         weight_decay=weight_decay,
         residual_gamma=residual_gamma,
+        compute=compute,
         name=f"{network.replace('-', '_')}_{precision}",
     )
 

@@ -9,11 +9,12 @@ from typing import Any
 import larq as lq
 import tensorflow as tf
 
-from irnet_keras.layers import Hardtanh
+from irnet_keras.layers import Hardtanh, NarrowQuantConv2D
 from irnet_keras.quantizers import EDESign, LibraPB
 
 PRECISIONS = ("w1a1", "w1a32", "float32")
 ACTIVATIONS = ("hardtanh", "relu")
+COMPUTE = ("float32", "bfloat16")
 
 
 def check_choice(name: str, value: object, accepted: tuple[object, ...]) -> None:
@@ -51,6 +52,8 @@ class Parts:
             (the convention of the papers; Libra-PB makes the forward pass invariant to the
             scale of binary latents, so they get none).
         activation: of :meth:`activate`, one of ``ACTIVATIONS``.
+        compute: what :meth:`conv` multiplies while training, one of ``COMPUTE``
+            (:class:`irnet_keras.layers.NarrowQuantConv2D`).
     """
 
     precision: str
@@ -58,8 +61,10 @@ class Parts:
     t: float
     weight_decay: float = 0.0
     activation: str = "hardtanh"
+    compute: str = "float32"
 
     def __post_init__(self) -> None:
+        check_choice("compute", self.compute, COMPUTE)
         # larq warns that latents may starve without a clip; Libra-PB is scale- and
         # shift-invariant.
         logging.getLogger("larq.layers_base").setLevel(logging.ERROR)
@@ -136,7 +141,9 @@ class Parts:
             options["kernel_regularizer"] = self.decay
         if self.precision == "w1a1":
             options["input_quantizer"] = EDESign(t=self.t, name=f"{prefix}_input_quantizer")
-        return lq.layers.QuantConv2D(
+        narrow = self.compute == "bfloat16"
+        layer = NarrowQuantConv2D if narrow else lq.layers.QuantConv2D
+        return layer(
             filters,
             3,
             strides=strides,

@@ -91,6 +91,7 @@ def build(
     *,
     weight_decay: float = 0.0,
     residual_gamma: float = 1.0,
+    compute: str = "float32",
     name: str = "resnet",
 ) -> tf.keras.Model:
     """Build the network.
@@ -101,6 +102,8 @@ def build(
         residual_gamma: initial batch-norm scale of the inner convolutions. The paper has 1;
             a smaller value keeps the sums inside hardtanh's linear range at the start, so
             that gradients pass (measured in docs/explanation/training.md).
+        compute: what the inner convolutions multiply while training, ``"float32"`` or
+            ``"bfloat16"`` (:class:`irnet_keras.layers.NarrowQuantConv2D`).
         name: model name.
 
     Returns:
@@ -108,7 +111,9 @@ def build(
         :mod:`irnet_keras.data.preprocessing`, to logits ``(batch, num_classes)``. First
         convolution, 1x1 shortcuts and classifier are float in every precision.
     """
-    parts = Parts(config.precision, config.pad_values, config.t, weight_decay, config.activation)
+    parts = Parts(
+        config.precision, config.pad_values, config.t, weight_decay, config.activation, compute
+    )
 
     def conv(x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
         variance = parts.conv_variance(x)

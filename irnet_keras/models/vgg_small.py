@@ -53,6 +53,7 @@ def build(
     *,
     weight_decay: float = 0.0,
     residual_gamma: float = 1.0,
+    compute: str = "float32",
     name: str = "vgg_small",
 ) -> tf.keras.Model:
     """Build the network.
@@ -61,13 +62,15 @@ def build(
         config: the network.
         weight_decay: see :class:`irnet_keras.models.parts.Parts`.
         residual_gamma: initial batch-norm scale of the inner convolutions.
+        compute: what the inner convolutions multiply while training, ``"float32"`` or
+            ``"bfloat16"`` (:class:`irnet_keras.layers.NarrowQuantConv2D`).
         name: model name.
 
     Returns:
         Model from float32 images ``(batch, height, width, channels)`` to logits
         ``(batch, num_classes)``. First convolution and classifier are float in every precision.
     """
-    parts = Parts(config.precision, config.pad_values, config.t, weight_decay)
+    parts = Parts(config.precision, config.pad_values, config.t, weight_decay, compute=compute)
     image = tf.keras.layers.Input(config.image, name="image")
     x = parts.affine(image, config.input_scale, config.input_offset)
     for stage, filters in enumerate(config.widths, start=1):

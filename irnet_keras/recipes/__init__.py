@@ -11,7 +11,9 @@ from irnet_keras.training.config import TrainConfig
 
 RECIPES = {
     "resnet20-w1a1-cifar10-short": "irnet_keras.recipes.resnet20_w1a1_cifar10_short",
+    "resnet20-w1a1-cifar10-best": "irnet_keras.recipes.resnet20_w1a1_cifar10_best",
     "resnet20-w1a1-cifar10-paper": "irnet_keras.recipes.resnet20_w1a1_cifar10_paper",
+    "resnet20-w1a32-cifar10-short": "irnet_keras.recipes.resnet20_w1a32_cifar10_short",
     "resnet20-w1a32-cifar10-paper": "irnet_keras.recipes.resnet20_w1a32_cifar10_paper",
     "resnet20-float32-cifar10-short": "irnet_keras.recipes.resnet20_float32_cifar10_short",
 }

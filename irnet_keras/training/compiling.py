@@ -18,6 +18,7 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
         pad_values=config.pad_values,
         weight_decay=config.weight_decay,
         residual_gamma=config.residual_gamma,
+        compute=config.compute,
         t=config.ede_t_min,
     )
     if config.sync_batch_norm:

@@ -53,6 +53,9 @@ class TrainConfig(BaseModel):
     train_images: int | None = Field(
         None, ge=2, description="use only the first N training images (tests, pilots)"
     )
+    compute: Literal["float32", "bfloat16"] = Field(
+        "float32", description="what inner convolutions multiply while training"
+    )
     seed: int = Field(0, ge=0, lt=2**31)
 
     @model_validator(mode="after")

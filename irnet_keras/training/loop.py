@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from irnet_keras.errors import CheckFailed, UsageError
 from irnet_keras.files import atomic_write
+from irnet_keras.layers.narrow_conv import cpu_multiplies_bfloat16
 from irnet_keras.models.weights import Arrays, load_weights
 from irnet_keras.training import run_folder
 from irnet_keras.training.callbacks import Progress
@@ -91,6 +92,11 @@ def train(
     devices.check_batch(config.batch_size)
     with contextlib.suppress(RuntimeError):  # already on, or set for this process
         tf.config.experimental.enable_op_determinism()
+    if config.compute == "bfloat16" and not cpu_multiplies_bfloat16():
+        log(
+            "warning: this CPU has no instructions for bfloat16; if no accelerator does the work, "
+            "--set compute=float32 is faster"
+        )
     with _naming_lost_workers(devices, folder):
         with devices.scope():
             model = compile_model(config)
