@@ -92,7 +92,7 @@ class EDEScheduler(tf.keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.update == "step":
-            self._set(int(self.model.optimizer.iterations))
+            self._set(int(self.model.optimizer.iterations.numpy()))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
@@ -118,7 +118,7 @@ class StopOnNaN(tf.keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
         if not np.isfinite(loss):
-            step = int(self.model.optimizer.iterations)
+            step = int(self.model.optimizer.iterations.numpy())
             raise CheckFailed(
                 f"loss is {loss} at step {step} (epoch {self._epoch + 1}); training stopped, "
                 "the last checkpoint is kept"

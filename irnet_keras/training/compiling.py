@@ -17,6 +17,8 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
         compute=config.compute,
         t=config.ede_t_min,
     )
+    if config.sync_batch_norm:
+        _synchronize_batch_norms(model)
     optimizers = tf.keras.optimizers
     if config.optimizer == "sgd":
         optimizer = optimizers.SGD(
@@ -34,3 +36,10 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
     )
     model.optimizer.build(model.trainable_variables)
     return model
+
+
+def _synchronize_batch_norms(model: tf.keras.Model) -> None:
+    """Batch statistics over all replicas; the fused kernel cannot do that."""
+    for layer in model.submodules:
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            layer.synchronized, layer.fused = True, False

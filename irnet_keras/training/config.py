@@ -75,6 +75,13 @@ class TrainConfig(BaseModel):
     ede_t_max: float = Field(1e1, gt=0, le=1e6)
     ede_update: Literal["step", "epoch"] = "step"
 
+    sync_batch_norm: bool = Field(
+        False, description="batch statistics over all replicas of a strategy, not each one's own"
+    )
+    checkpoint_steps: int | None = Field(
+        None, ge=1, description="a checkpoint every so many steps of an epoch, too"
+    )
+
     validation_images: int = Field(
         5000, ge=0, le=49_000, description="cut from the end of the training split"
     )

@@ -31,7 +31,7 @@ class LearningRate(tf.keras.callbacks.Callback):  # type: ignore[misc]
             )
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        step = min(int(self.model.optimizer.iterations), self._total)
+        step = min(int(self.model.optimizer.iterations.numpy()), self._total)
         rate = self._rate(step, self._total, self._peak, self._warmup, self._from)
         self.model.optimizer.learning_rate.assign(rate)
 
