@@ -44,7 +44,7 @@ def train(
         stored = run_folder.read_config(run_dir)
         if stored.name != config.name:
             raise UsageError(f"{run_dir} is a run of {stored.name}, not of {config.name}")
-        config = stored.with_overrides(overrides)
+        config = stored.with_overrides({"stage1_epochs": stored.stage1_epochs, **overrides})
     if dry_run:
         print(config.model_dump_json(indent=2))
         return

@@ -5,22 +5,20 @@ other signs than any state of the training had, so batch norms are estimated ane
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from irnet_keras.models.weights import save_weights
+from irnet_keras.training.checkpoint import load_checkpoint
+from irnet_keras.training.compiling import compile_model
+from irnet_keras.training.config import TrainConfig
+from irnet_keras.training.task import Feed, Task, TaskData
+
 AVERAGE = "average.safetensors"
 REESTIMATION_IMAGES = 10_000
-
-
-def keep_weights_after_fit(optimizer: Any) -> None:
-    """Keep ``fit`` from leaving the averages in the model when it ends.
-
-    A resumed training starts from the weights themselves, and must not differ from one that was
-    not interrupted.
-    """
-    optimizer.finalize_variable_values = lambda variables: None
 
 
 def use_averages(model: tf.keras.Model) -> None:
@@ -43,9 +41,7 @@ def reestimate_batch_norms(model: tf.keras.Model, batches: Iterable[Any]) -> int
         ValueError: no batch.
     """
     norms = [
-        layer
-        for layer in model.submodules
-        if isinstance(layer, tf.keras.layers.BatchNormalization)
+        layer for layer in model.submodules if isinstance(layer, tf.keras.layers.BatchNormalization)
     ]
     variables = [v for layer in norms for v in (layer.moving_mean, layer.moving_variance)]
     momenta = [layer.momentum for layer in norms]
@@ -68,3 +64,33 @@ def reestimate_batch_norms(model: tf.keras.Model, batches: Iterable[Any]) -> int
     for total, variable in zip(sums, variables, strict=True):
         variable.assign(total / count)
     return count
+
+
+def save_average(
+    config: TrainConfig, folder: Path, task: Task, data: TaskData, steps: int
+) -> dict[str, Any]:
+    """Write ``average.safetensors`` of a finished run, batch norms estimated anew; score it.
+
+    Args:
+        config: of the run, with ``ema_decay``.
+        folder: run folder, its checkpoint at the end.
+        task: of the run.
+        data: its training images estimate the batch norms, its validation images score.
+        steps: batches an epoch has.
+
+    Returns:
+        ``average_validation_<metric>`` where there are validation images.
+    """
+    model = compile_model(config)
+    position, _ = load_checkpoint(folder, model)
+    use_averages(model)
+    count = max(1, min(steps, REESTIMATION_IMAGES // config.batch_size))
+    reestimate_batch_norms(model, data.training(config, Feed(epoch=position.epoch)).take(count))
+    metadata = {"recipe": config.name, "config": config.model_dump_json()}
+    save_weights(model, folder / AVERAGE, {**metadata, "epoch": str(position.epoch)})
+    validation = data.validation()
+    if validation is None:
+        return {}
+    metric = task.monitor.removeprefix("val_")
+    value = model.evaluate(validation, verbose=0, return_dict=True)[metric]
+    return {f"average_validation_{metric}": float(value)}

@@ -40,11 +40,13 @@ class Student(tf.keras.Model):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self._teacher_logits = teacher
         self._weight, self._temperature = weight, temperature
-        self._distill_loss = tf.keras.metrics.Mean(name="distill_loss")
+        mean = tf.keras.metrics.Mean(name="distill_loss")
+        # (as an attribute, its sums would be weights of the network)
+        self._distill_loss: Callable[[], Any] = lambda: mean
 
     @property
     def metrics(self) -> list[Any]:
-        return [*super().metrics, self._distill_loss]
+        return [*super().metrics, self._distill_loss()]
 
     def train_step(self, data: Any) -> dict[str, Any]:
         x, y, sample_weight = tf.keras.utils.unpack_x_y_sample_weight(data)
@@ -56,18 +58,14 @@ class Student(tf.keras.Model):  # type: ignore[misc]
             penalty = tf.add_n(self.losses) / replicas if self.losses else 0.0
             distill = distillation_loss(expected, logits, self._temperature)
             loss = (
-                (1 - self._weight) * (task - penalty)
-                + self._weight * distill / replicas
-                + penalty
+                (1 - self._weight) * (task - penalty) + self._weight * distill / replicas + penalty
             )
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-        self._distill_loss.update_state(distill)
+        self._distill_loss().update_state(distill)
         return self.compute_metrics(x, y, logits, sample_weight)
 
 
-def distillation_loss(
-    expected: tf.Tensor, logits: tf.Tensor, temperature: float
-) -> tf.Tensor:
+def distillation_loss(expected: tf.Tensor, logits: tf.Tensor, temperature: float) -> tf.Tensor:
     """``T**2 * KL(softmax(expected / T) || softmax(logits / T))``, averaged over the batch.
 
     Args:

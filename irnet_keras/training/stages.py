@@ -37,22 +37,22 @@ def stages(config: TrainConfig) -> tuple[Stage, ...]:
     """One stage, or with ``stage1_epochs`` two; each has the whole warm-up and schedules."""
     if not config.stage1_epochs:
         return (Stage(config, 0, True),)
-    first = config.model_copy(
-        update={"precision": FIRST_PRECISION, "epochs": config.stage1_epochs}
-    )
+    first = config.model_copy(update={"precision": FIRST_PRECISION, "epochs": config.stage1_epochs})
     rest = config.model_copy(update={"epochs": config.epochs - config.stage1_epochs})
     return Stage(first, 0, False), Stage(rest, config.stage1_epochs, True)
 
 
-def stage_at(config: TrainConfig, epoch: int, step: int = 0) -> Stage:
-    """The stage whose network a checkpoint holds.
+def stages_from(config: TrainConfig, epoch: int, step: int = 0) -> tuple[Stage, ...]:
+    """The stage whose network a checkpoint holds, and those behind it.
 
     Args:
         config: of the whole run.
         epoch: epochs completed.
-        step: steps of the next epoch. A checkpoint between two stages is the earlier one's.
+        step: steps done of the next epoch. A checkpoint between two stages is the earlier one's.
     """
-    for stage in stages(config):
-        if (epoch, step) <= (stage.end, 0) or stage.is_last:
-            return stage
-    raise AssertionError("the last stage has no end")  # pragma: no cover
+    return tuple(s for s in stages(config) if s.is_last or (epoch, step) <= (s.end, 0))
+
+
+def stage_at(config: TrainConfig, epoch: int, step: int = 0) -> Stage:
+    """The first of :func:`stages_from`."""
+    return stages_from(config, epoch, step)[0]
