@@ -19,7 +19,9 @@ RECIPE = TrainConfig(
     epochs=400,
     batch_size=128,
     learning_rate=0.1,
-    weight_decay=0.0001,
+    weight_decay=1e-4,
+    norm_decay=1e-4,
+    latent_decay=1e-4,
     ede_t_min=0.1,
     ede_t_max=10.0,
 )

@@ -2,10 +2,10 @@
 
 Source: IR-Net (CVPR 2020) and its released trainer: 62,500 steps of 2,048 images, SGD with
 Nesterov momentum 0.9, warm-up from 0.2 to 0.8 in 2,500 steps, times 0.1 after 30, 60 and 90 % of
-them, L2 1e-5; random crop, flip, colour jitter; one shortcut per convolution, float 1x1 shortcuts.
+them, L2 1e-5 on all weights; random crop, flip, colour jitter; one shortcut per convolution, float 1x1 shortcuts.
 The learning rate is that of 2,048 images and scales with ``batch_size``.
 
-Deviations: L2 on float kernels only; sign(0) = +1; EDE from 1e-1 to 1e1 per step (the released code
+Deviations: sign(0) = +1; EDE from 1e-1 to 1e1 per step (the released code
 has no schedule here; an independent port with one, batch 1,024 and L2 1e-4 reports 58.58 %);
 windows of strided convolutions, see docs/explanation/training.md; the last 10,000 training images
 are a validation split, the 50,000 validation images are the test split.
@@ -30,7 +30,9 @@ RECIPE = TrainConfig(
     step_factor=0.1,
     warmup_epochs=4,
     warmup_from=0.25,
-    weight_decay=1e-05,
+    weight_decay=1e-5,
+    norm_decay=1e-5,
+    latent_decay=1e-5,
     ede_t_min=0.1,
     ede_t_max=10.0,
     validation_images=10000,

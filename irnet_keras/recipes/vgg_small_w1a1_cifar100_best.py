@@ -3,7 +3,7 @@
 Source: the schedule that ReCU and SiMaN use on CIFAR-10: batch 256, SGD 0.1, warm-up, one cosine,
 L2 5e-4; here for 200 epochs. Nothing here was chosen by a run of ours.
 
-Deviations: L2 on float kernels only.
+Deviations: no L2 on binary latents, whose scale the network ignores.
 
 Command: irnet train vgg-small-w1a1-cifar100-best
 Result: not yet run.
@@ -20,7 +20,8 @@ RECIPE = TrainConfig(
     batch_size=256,
     learning_rate=0.1,
     warmup_epochs=5,
-    weight_decay=0.0005,
+    weight_decay=5e-4,
+    norm_decay=5e-4,
     ede_t_min=0.1,
     ede_t_max=10.0,
 )
