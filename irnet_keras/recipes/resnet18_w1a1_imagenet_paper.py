@@ -2,8 +2,8 @@
 
 Source: IR-Net (CVPR 2020) and its released trainer: 62,500 steps of 2,048 images, SGD with
 Nesterov momentum 0.9, warm-up from 0.2 to 0.8 in 2,500 steps, times 0.1 after 30, 60 and 90 % of
-them, L2 1e-5 on all weights; random crop, flip, colour jitter; one shortcut per convolution, float 1x1 shortcuts.
-The learning rate is that of 2,048 images and scales with ``batch_size``.
+them, L2 1e-5 on all weights; random crop, flip, colour jitter; one shortcut per convolution, float
+1x1 shortcuts. The learning rate is that of 2,048 images and scales with ``batch_size``.
 
 Deviations: sign(0) = +1; EDE from 1e-1 to 1e1 per step (the released code
 has no schedule here; an independent port with one, batch 1,024 and L2 1e-4 reports 58.58 %);

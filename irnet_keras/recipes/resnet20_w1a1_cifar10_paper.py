@@ -1,8 +1,8 @@
 """ResNet-20 w1a1 on CIFAR-10 as published: 86.5 % after 400 epochs (IR-Net, table 4).
 
 Source: IR-Net (CVPR 2020) and the settings of its released trainer: SGD 0.1 with momentum
-0.9, cosine per step instead of per epoch, L2 1e-4 on all weights, batch 128. EDE from 1e-1 to 1e1 as in the
-paper; the released code starts at 1e-3 for this network (``--set ede_t_min=1e-3``).
+0.9, cosine per step instead of per epoch, L2 1e-4 on all weights, batch 128. EDE from 1e-1 to 1e1
+as in the paper; the released code starts at 1e-3 for this network (``--set ede_t_min=1e-3``).
 
 Deviations: sign(0) = +1; EDE per step, to the last value; the last 5,000 training images are a
 validation split.

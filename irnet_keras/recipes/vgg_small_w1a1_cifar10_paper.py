@@ -1,8 +1,8 @@
 """VGG-Small w1a1 on CIFAR-10 as published: 90.4 % after 300 epochs (IR-Net, table 4).
 
 Source: IR-Net (CVPR 2020) and its released trainer: SGD 0.007 with momentum 0.9, cosine per step
-instead of per epoch, L2 1e-4 on all weights, batch 128, EDE from 1e-1 to 1e1. Users of the released code report
-about 88 %.
+instead of per epoch, L2 1e-4 on all weights, batch 128, EDE from 1e-1 to 1e1. Users of the
+released code report about 88 %.
 
 Deviations: as resnet20_w1a1_cifar10_paper.
 
