@@ -1,36 +1,15 @@
 """Figures of a benchmark as SVG text, in the reader's colours."""
 
-import io
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from edge_bench.figures import COLORS, INK, STYLE, new_figure, svg
 from edge_bench.schema import Build
 
-# Replaced by CSS's currentColor, so that lines and text follow the page's light or dark theme.
-_INK = "#010203"
-# Okabe and Ito (2008), distinguishable with colour-blind eyes and on both themes.
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_WIDTH_INCHES = 4.8  # a phone's width at the font size below
-_STYLE = {
-    "font.size": 10,
-    "font.family": "sans-serif",
-    "text.parse_math": False,  # a name may hold $
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "irnet",
-}
 _LABEL_LENGTH = 25
 
 
@@ -42,8 +21,8 @@ def accuracy_versus_size(builds: Sequence[Build]) -> str | None:
     scored = [(i, b) for i, b in enumerate(builds) if b.accuracy is not None]
     if not scored:
         return None
-    with rc_context(_STYLE):
-        figure, axes = _figure(3.0)
+    with rc_context(STYLE):
+        figure, axes = new_figure(3.0)
         sizes = [b.size_bytes / 1000 for _, b in scored]
         labels: dict[tuple[int, float | None], list[str]] = {}
         for _, build in scored:  # one file in two runtimes is one point
@@ -69,19 +48,19 @@ def accuracy_versus_size(builds: Sequence[Build]) -> str | None:
         axes.margins(y=0.25)
         axes.set_xlabel("file size, kB")
         axes.set_ylabel("top-1 accuracy, %")
-        return _svg(figure)
+        return svg(figure)
 
 
 def latency_bars(builds: Sequence[Build]) -> str:
     """Median latency as bars; whiskers from the 10th to the 90th percentile of the samples."""
-    with rc_context(_STYLE):
-        figure, axes = _figure(0.9 + 0.42 * len(builds))
+    with rc_context(STYLE):
+        figure, axes = new_figure(0.9 + 0.42 * len(builds))
         for i, build in enumerate(builds):
             low, high = np.percentile(build.samples_ms, (10, 90))
             center = build.median_ms
             axes.barh(i, center, color=_color(i), height=0.6)
             spread = [[max(0.0, center - low)], [max(0.0, high - center)]]
-            axes.errorbar(center, i, xerr=spread, color=_INK, capsize=3, lw=1)
+            axes.errorbar(center, i, xerr=spread, color=INK, capsize=3, lw=1)
             axes.annotate(
                 f"{center:.3g}",
                 (max(center, high), i),
@@ -93,24 +72,24 @@ def latency_bars(builds: Sequence[Build]) -> str:
         axes.set_xlim(left=0)
         _name_axis(axes, builds)
         axes.set_xlabel("latency of one image, ms")
-        return _svg(figure)
+        return svg(figure)
 
 
 def sample_distributions(builds: Sequence[Build]) -> str:
     """Every sample as a dot, the median as a bar, on a logarithmic axis."""
     rng = np.random.default_rng(0)  # vertical scatter only
-    with rc_context(_STYLE):
-        figure, axes = _figure(1.0 + 0.5 * len(builds))
+    with rc_context(STYLE):
+        figure, axes = new_figure(1.0 + 0.5 * len(builds))
         for i, build in enumerate(builds):
             height = i + rng.uniform(-0.28, 0.28, len(build.samples_ms))
-            axes.plot([build.median_ms] * 2, [i - 0.4, i + 0.4], color=_INK, lw=1.5, zorder=1)
+            axes.plot([build.median_ms] * 2, [i - 0.4, i + 0.4], color=INK, lw=1.5, zorder=1)
             axes.plot(
                 build.samples_ms, height, "o", color=_color(i), alpha=0.6, ms=4, mew=0, zorder=2
             )
         _log_axis(axes, [s for b in builds for s in b.samples_ms])
         _name_axis(axes, builds)
         axes.set_xlabel("latency of one image, ms (logarithmic)")
-        return _svg(figure)
+        return svg(figure)
 
 
 def accuracy_interval(build: Build) -> tuple[float, float]:
@@ -121,13 +100,8 @@ def accuracy_interval(build: Build) -> tuple[float, float]:
     return 100 * p, 196 * float(np.sqrt(p * (1 - p) / build.num_examples))
 
 
-def _figure(height_inches: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(_WIDTH_INCHES, height_inches), layout="constrained")
-    return figure, figure.add_subplot()
-
-
 def _color(index: int) -> str:
-    return _COLORS[index % len(_COLORS)]
+    return COLORS[index % len(COLORS)]
 
 
 def _label(name: str) -> str:
@@ -154,17 +128,3 @@ def _log_axis(axes: Axes, values: Sequence[float]) -> None:
     axes.set_xticks(ticks)
     axes.set_xticks([], minor=True)
     axes.xaxis.set_major_formatter(ScalarFormatter())
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.StringIO()
-    figure.savefig(
-        buffer,
-        format="svg",
-        transparent=True,
-        metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-    )
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    return text.replace(_INK, "currentColor")

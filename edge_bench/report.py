@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from edge_bench import plots
+from edge_bench.page import render_template
 from edge_bench.schema import BenchResult, Build, CpuState
 from irnet_keras.files import atomic_write
 
@@ -49,14 +48,8 @@ def render_report(
     verify: dict[str, Any] | None = None,
 ) -> str:
     """The report as HTML text; arguments as in :func:`write_report`."""
-    environment = Environment(
-        loader=PackageLoader("edge_bench"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(TEMPLATE).render(
+    return render_template(
+        TEMPLATE,
         title=title,
         notes=notes,
         bench=bench,

@@ -14,6 +14,7 @@ from irnet_cli.commands.convert import convert
 from irnet_cli.commands.eval import eval_
 from irnet_cli.commands.explain import explain
 from irnet_cli.commands.import_torch import import_torch
+from irnet_cli.commands.inspect import inspect
 from irnet_cli.commands.models import models
 from irnet_cli.commands.quickstart import quickstart
 from irnet_cli.commands.report import report
@@ -40,6 +41,7 @@ app.command("eval")(eval_)
 app.command()(convert)
 app.command()(baseline)
 app.command()(explain)
+app.command()(inspect)
 app.command()(import_torch)
 app.command()(verify)
 app.command()(verify_file)

@@ -1,6 +1,7 @@
 """Schedules as pure functions of progress; no TensorFlow."""
 
 import math
+from collections.abc import Sequence
 
 
 def ede_t(progress: float, t_min: float = 1e-1, t_max: float = 1e1) -> float:
@@ -30,22 +31,62 @@ def ede_t(progress: float, t_min: float = 1e-1, t_max: float = 1e1) -> float:
     return float(t_min ** (1.0 - progress) * t_max**progress)
 
 
-def warmup_cosine(step: int, total_steps: int, peak: float, warmup_steps: int = 0) -> float:
+def warmup_cosine(
+    step: int, total_steps: int, peak: float, warmup_steps: int = 0, warmup_from: float = 0.0
+) -> float:
     """Learning rate at ``step`` (0-based) of ``total_steps``: linear warm-up, then cosine to 0.
 
-    Warm-up step i has ``peak * (i + 1) / warmup_steps``; afterwards
+    Warm-up as in :func:`warm_up`; afterwards
     ``peak * (1 + cos(pi * (step - warmup_steps) / (total_steps - warmup_steps))) / 2``, so
     the rate is ``peak`` at the first step after warm-up and approaches 0 after the last step.
 
     Raises:
         ValueError: steps out of range.
     """
+    if step < _checked(step, total_steps, warmup_steps):
+        return warm_up(step, peak, warmup_steps, warmup_from)
+    progress = min(1.0, (step - warmup_steps) / (total_steps - warmup_steps))
+    return 0.5 * peak * (1.0 + math.cos(math.pi * progress))
+
+
+def warmup_steps_down(
+    step: int,
+    total_steps: int,
+    peak: float,
+    warmup_steps: int = 0,
+    warmup_from: float = 0.0,
+    *,
+    boundaries: Sequence[float] = (0.3, 0.6, 0.9),
+    factor: float = 0.1,
+) -> float:
+    """Learning rate at ``step`` (0-based): linear warm-up, then ``peak``, falling in steps.
+
+    From step ``round(b * total_steps)`` on, for every b of ``boundaries`` (fractions of the whole
+    run, warm-up included), the rate is multiplied by ``factor``.
+
+    Raises:
+        ValueError: steps out of range.
+    """
+    if step < _checked(step, total_steps, warmup_steps):
+        return warm_up(step, peak, warmup_steps, warmup_from)
+    passed = sum(step >= round(b * total_steps) for b in boundaries)
+    return float(peak * factor**passed)
+
+
+def warm_up(step: int, peak: float, warmup_steps: int, warmup_from: float = 0.0) -> float:
+    """Rises linearly: ``start + (peak - start) * (step + 1) / warmup_steps``.
+
+    ``start`` is ``warmup_from * peak``; the last step of the warm-up has ``peak``.
+    """
+    start = warmup_from * peak
+    return start + (peak - start) * (step + 1) / warmup_steps
+
+
+def _checked(step: int, total_steps: int, warmup_steps: int) -> int:
+    """``warmup_steps``, if they and the step fit."""
     if not (0 <= warmup_steps < total_steps and step >= 0):
         raise ValueError(
             f"need 0 <= warmup_steps < total_steps and step >= 0, got step={step}, "
             f"total_steps={total_steps}, warmup_steps={warmup_steps}"
         )
-    if step < warmup_steps:
-        return peak * (step + 1) / warmup_steps
-    progress = min(1.0, (step - warmup_steps) / (total_steps - warmup_steps))
-    return 0.5 * peak * (1.0 + math.cos(math.pi * progress))
+    return warmup_steps

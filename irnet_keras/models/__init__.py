@@ -8,70 +8,10 @@ from typing import Any
 
 from irnet_keras.errors import UsageError
 from irnet_keras.files import sha256_file
+from irnet_keras.models.networks import DATASETS, NETWORKS, PRECISIONS, Network
+from irnet_keras.near import accepted
 
 WEIGHTS_FOLDER = Path(__file__).parent.parent / "weights"
-
-
-@dataclass(frozen=True)
-class Network:
-    """How a network is built.
-
-    Attributes:
-        module: of this package, with ``build``.
-        config: name of the configuration class in it.
-        settings: fields of that class that make it this network.
-        structures: what it can be built as, the usual one first.
-    """
-
-    module: str
-    config: str
-    settings: Mapping[str, Any]
-    structures: tuple[str, ...] = ("bireal", "normal")
-
-
-_IMAGENET_RESNET = {
-    "widths": (64, 128, 256, 512),
-    "stem": "7x7-pool",
-    "shortcut": "conv1x1",
-    "head": "norm-hardtanh-dense-norm",
-}
-# Same name, other data set, other network: ResNet-18 of CIFAR has another stem than ImageNet's.
-NETWORKS: dict[tuple[str, str], Network] = {
-    ("resnet20", "cifar10"): Network("resnet", "ResNetConfig", {"blocks": (3, 3, 3)}),
-    ("vgg-small", "cifar10"): Network("vgg_small", "VGGSmallConfig", {}, ("plain",)),
-    ("resnet18", "cifar10"): Network(
-        "resnet",
-        "ResNetConfig",
-        {
-            "blocks": (2, 2, 2, 2),
-            "widths": (64, 128, 256, 512),
-            "stem": "3x3",
-            "shortcut": "conv1x1",
-        },
-        ("normal", "bireal"),
-    ),
-    ("resnet18", "imagenet"): Network(
-        "resnet", "ResNetConfig", {"blocks": (2, 2, 2, 2), **_IMAGENET_RESNET}
-    ),
-    ("resnet34", "imagenet"): Network(
-        "resnet", "ResNetConfig", {"blocks": (3, 4, 6, 3), **_IMAGENET_RESNET}
-    ),
-}
-PRECISIONS = ("w1a1", "w1a32", "float32")
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """What a data set asks of a network: classes and (height, width, channels) of an image."""
-
-    num_classes: int
-    image: tuple[int, int, int]
-
-
-DATASETS: dict[str, Dataset] = {
-    "cifar10": Dataset(10, (32, 32, 3)),
-    "imagenet": Dataset(1000, (224, 224, 3)),
-}
 
 
 @dataclass(frozen=True)
@@ -140,6 +80,74 @@ def _registry() -> dict[str, ModelEntry]:
 MODELS: dict[str, ModelEntry] = _registry()
 
 
+def get_network(network: str, dataset: str) -> Network:
+    """How a network for a data set is built.
+
+    Raises:
+        UsageError: there is none such; the message lists those there are.
+    """
+    if dataset not in DATASETS:
+        raise UsageError(f"unknown data set {dataset!r}; {accepted(dataset, DATASETS)}")
+    if (network, dataset) not in NETWORKS:
+        known = [n for n, d in NETWORKS if d == dataset]
+        raise UsageError(f"unknown network {network!r} for {dataset!r}; {accepted(network, known)}")
+    return NETWORKS[network, dataset]
+
+
+def check_structure(network: str, dataset: str, structure: str) -> None:
+    """Refuse a structure the network does not have.
+
+    Raises:
+        UsageError: naming those it has.
+    """
+    structures = get_network(network, dataset).structures
+    if structure not in structures:
+        raise UsageError(
+            f"structure of {network} must be one of {', '.join(structures)}, got {structure!r}"
+        )
+
+
+_DOWNSAMPLE = {"float": "conv1x1", "binary": "binary-conv1x1"}
+
+
+def network_options(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a training configuration says about its network, as :func:`build_model` takes it.
+
+    Args:
+        config: fields of :class:`irnet_keras.training.config.TrainConfig`; of those that came
+            with time a part may be missing.
+
+    Raises:
+        UsageError: unknown network or data set, or an option that the network does not have.
+        KeyError: a field is missing.
+    """
+    network, dataset = config["network"], config.get("dataset", "cifar10")
+    made = get_network(network, dataset)
+    settings: dict[str, Any] = {}
+    stem, downsample, size = (config.get(key) for key in ("stem", "downsample", "image_size"))
+    if stem is not None:
+        if made.settings.get("stem") != "7x7-pool":
+            raise UsageError(f"stem must be none for {network} on {dataset}, got {stem!r}")
+        settings["stem"] = stem
+    if downsample is not None:
+        if made.settings.get("shortcut") not in _DOWNSAMPLE.values():
+            raise UsageError(
+                f"downsample must be none for {network}, which has no 1x1 convolutions; "
+                f"got {downsample!r}"
+            )
+        settings["shortcut"] = _DOWNSAMPLE[downsample]
+    return {
+        "network": network,
+        "dataset": dataset,
+        "precision": config["precision"],
+        "structure": config["structure"],
+        "pad_values": config["pad_values"],
+        "num_classes": config.get("num_classes"),
+        "image": (size, size, DATASETS[dataset].image[2]) if size else None,
+        "settings": settings,
+    }
+
+
 def build_model(
     network: str,
     *,
@@ -177,15 +185,9 @@ def build_model(
         TypeError: a setting that the network's configuration does not have.
         ValueError: a value the network's configuration refuses.
     """
-    if (network, dataset) not in NETWORKS:
-        known = ", ".join(f"{n} for {d}" for n, d in NETWORKS)
-        raise UsageError(f"unknown network {network!r} for {dataset!r}; accepted: {known}")
-    made = NETWORKS[network, dataset]
+    made = get_network(network, dataset)
     structure = structure or made.structures[0]
-    if structure not in made.structures:
-        raise UsageError(
-            f"structure of {network} must be one of {', '.join(made.structures)}, got {structure!r}"
-        )
+    check_structure(network, dataset, structure)
     module = import_module(f"irnet_keras.models.{made.module}")
     fields = {**made.settings, **(settings or {})}
     if len(made.structures) > 1:
@@ -214,7 +216,7 @@ def get_entry(name: str) -> ModelEntry:
         UsageError: unknown name; the message lists the known ones.
     """
     if name not in MODELS:
-        raise UsageError(f"unknown model {name!r}; accepted: {', '.join(MODELS)}")
+        raise UsageError(f"unknown model {name!r}; {accepted(name, MODELS)}")
     return MODELS[name]
 
 

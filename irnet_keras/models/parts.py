@@ -122,17 +122,19 @@ class Parts:
             name=f"{prefix}_conv",
         )(x)
 
-    def conv_variance(self, x: tf.Tensor) -> float:
+    def conv_variance(self, x: tf.Tensor, kernel: int = 3) -> float:
         """Moving variance to begin with behind :meth:`conv` of ``x``.
 
-        Binary weights of magnitude 1 add up ``9 * channels`` floats. With a variance of 1 an
-        untrained w1a32 network would saturate everywhere, and one rounding in its first layer would
-        decide its answer (measured: 85 % of the answers change when images change by 2**-22).
+        Binary weights of magnitude 1 add up ``kernel**2 * channels`` floats. With a variance of 1
+        an untrained w1a32 network would saturate everywhere, and one rounding in its first layer
+        would decide its answer (measured: 85 % of the answers change when images change by 2**-22).
         """
-        return 9.0 * x.shape[-1] if self.precision == "w1a32" else 1.0
+        return float(kernel**2) * x.shape[-1] if self.precision == "w1a32" else 1.0
 
-    def conv(self, x: tf.Tensor, filters: int, strides: int, prefix: str) -> tf.Tensor:
-        """A 3x3 convolution of this precision, SAME, without bias."""
+    def conv(
+        self, x: tf.Tensor, filters: int, strides: int, prefix: str, kernel: int = 3
+    ) -> tf.Tensor:
+        """A convolution of this precision, SAME, without bias."""
         options: dict[str, Any] = {}
         if self.precision != "float32":
             name = f"{prefix}_kernel_quantizer"
@@ -145,7 +147,7 @@ class Parts:
         layer = NarrowQuantConv2D if narrow else lq.layers.QuantConv2D
         return layer(
             filters,
-            3,
+            kernel,
             strides=strides,
             padding="same",
             pad_values=float(self.pad_values),

@@ -14,8 +14,8 @@ from irnet_keras.layers import OptionAShortcut, Rotate180
 from irnet_keras.models.parts import ACTIVATIONS, PRECISIONS, Parts, check_affine, check_choice
 
 STRUCTURES = ("bireal", "normal")
-STEMS = ("3x3-hardtanh", "3x3", "7x7-pool")
-SHORTCUTS = ("option-a", "conv1x1")
+STEMS = ("3x3-hardtanh", "3x3", "7x7-pool", "3x3-3x3")
+SHORTCUTS = ("option-a", "conv1x1", "binary-conv1x1")
 GEOMETRIES = ("tensorflow", "torch")
 HEADS = ("norm-dense", "norm-relu-dense", "norm-hardtanh-dense-norm")
 
@@ -36,10 +36,11 @@ class ResNetConfig:
         num_classes: width of the classifier.
         image: (height, width, channels) of the input.
         t: initial sharpness of the EDE gradient.
-        stem: float 3x3 convolution and batch norm, with or without hardtanh, or 7x7 with
-            stride 2, batch norm, hardtanh and max pooling.
-        shortcut: where the shape changes: option A (no parameters) or a float 1x1 convolution
-            with batch norm.
+        stem: float 3x3 convolution and batch norm, with or without hardtanh; or 7x7 with
+            stride 2, batch norm, hardtanh and max pooling; or, as small and cheaper, two 3x3 with
+            stride 2, each with batch norm and hardtanh, a quarter of the channels between them.
+        shortcut: where the shape changes: option A (no parameters), or a 1x1 convolution with
+            batch norm, float or of the network's precision.
         head: what follows global average pooling.
         geometry: whose windows strided layers have on even sizes. ``"tensorflow"`` pads below and
             on the right, ``"torch"`` above and on the left: the image is rotated by 180 degrees
@@ -109,7 +110,8 @@ def build(
     Returns:
         Model from float32 images ``(batch, height, width, channels)``, normalised as in
         :mod:`irnet_keras.data.preprocessing`, to logits ``(batch, num_classes)``. First
-        convolution, 1x1 shortcuts and classifier are float in every precision.
+        convolutions, classifier and, unless the configuration says otherwise, 1x1 shortcuts are
+        float in every precision.
     """
     parts = Parts(
         config.precision, config.pad_values, config.t, weight_decay, config.activation, compute
@@ -155,8 +157,13 @@ def build(
 
 
 def _stem(parts: Parts, image: tf.Tensor, config: ResNetConfig) -> tf.Tensor:
-    kernel, strides = (7, 2) if config.stem == "7x7-pool" else (3, 1)
-    x = parts.float_conv(image, config.widths[0], kernel, strides, "stem")
+    kernel, strides = {"7x7-pool": (7, 2), "3x3-3x3": (3, 2)}.get(config.stem, (3, 1))
+    x = image
+    if config.stem == "3x3-3x3":
+        before = "stem_first"
+        x = parts.float_conv(x, max(1, config.widths[0] // 4), kernel, strides, before)
+        x = parts.activate(parts.batch_norm(x, before), before)
+    x = parts.float_conv(x, config.widths[0], kernel, strides, "stem")
     x = parts.batch_norm(x, "stem")
     if config.stem != "3x3":
         x = parts.activate(x, "stem")
@@ -175,4 +182,9 @@ def _shortcut(
         # (a strided 1x1 convolution would count from the first pixel)
         x = OptionAShortcut(x.shape[-1], strides, from_end=True, name=f"{prefix}_pixels")(x)
         strides = 1
+    if config.shortcut == "binary-conv1x1":
+        variance = parts.conv_variance(x, kernel=1)
+        return parts.batch_norm(
+            parts.conv(x, filters, strides, prefix, kernel=1), prefix, variance=variance
+        )
     return parts.batch_norm(parts.float_conv(x, filters, 1, strides, prefix), prefix)

@@ -7,6 +7,7 @@ from typing import Any
 
 from irnet_keras import models
 from irnet_keras.errors import UsageError
+from irnet_keras.near import accepted
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 
@@ -55,8 +56,7 @@ def resolve_model(
     path = Path(spec)
     if not path.exists():
         raise UsageError(
-            f"MODEL {spec!r} is neither a file nor a registry name; "
-            f"accepted names: {', '.join(models.MODELS)}"
+            f"MODEL {spec!r} is neither a file nor a registry name; {accepted(spec, models.MODELS)}"
         )
     if untrained:
         raise UsageError(f"--untrained goes with a registry name, not with the file {spec!r}")
@@ -90,20 +90,17 @@ def _named_network(name: str) -> tuple[Any, str]:
         return models.load(name, pretrained=False), models.MODELS[name].dataset
     if name not in RECIPES:
         raise UsageError(
-            f"--model must be one of {', '.join([*models.MODELS, *RECIPES])}, got {name!r}"
+            f"--model must be a registry or recipe name, got {name!r}; "
+            f"{accepted(name, [*models.MODELS, *RECIPES])}"
         )
     recipe = get_recipe(name)
-    model = models.build_model(
-        recipe.network,
-        dataset=recipe.dataset,
-        precision=recipe.precision,
-        structure=recipe.structure,
-        pad_values=recipe.pad_values,
-    )
-    return model, recipe.dataset
+    options = models.network_options(recipe.model_dump())
+    return models.build_model(**options), recipe.dataset
 
 
-# Fields of a configuration that a weights file may set: nothing that decides sizes.
+# Fields of a weights file's configuration, and settings of the network it may have beside them.
+_REQUIRED = ("network", "precision", "structure", "pad_values")
+_OPTIONAL = ("dataset", "num_classes", "image_size", "stem", "downsample")
 _SETTINGS = ("geometry", "activation", "stem", "head", "input_scale", "input_offset")
 
 
@@ -114,20 +111,26 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(v) if isinstance(v, list) else v for name, v in given.items()}
 
 
+def _options(stored: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`irnet_keras.models.build_model` takes, of a stored configuration."""
+    from irnet_keras.training.config import TrainConfig
+
+    required = {name: stored[name] for name in ("name", *_REQUIRED)}
+    optional = {name: stored[name] for name in _OPTIONAL if name in stored}
+    config = TrainConfig.model_validate({**required, **optional})  # refuses absurd sizes
+    options = models.network_options(config.model_dump())
+    options["settings"] |= _settings(stored.get("settings", {}))
+    return options
+
+
 def _weights_file(path: Path, spec: str) -> ResolvedModel:
     from irnet_keras.models.weights import assign_arrays, load_arrays
 
     arrays, metadata = load_arrays(path)
     try:
         config = json.loads(metadata["config"])
-        model = models.build_model(
-            config["network"],
-            dataset=config.get("dataset", "cifar10"),
-            precision=config["precision"],
-            structure=config["structure"],
-            pad_values=config["pad_values"],
-            settings=_settings(config.get("settings", {})),
-        )
+        options = _options(config)
+        model = models.build_model(**options)
         name = str(config["name"])
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} does not say which network its weights belong to") from error

@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from irnet_keras.models.parts import PRECISIONS, Parts, check_affine, check_choice
 
+MAX_DENSE_WEIGHTS = 2**29  # 2 GiB, the most a .tflite file can hold
+
 
 @dataclass(frozen=True)
 class VGGSmallConfig:
@@ -45,6 +47,12 @@ class VGGSmallConfig:
             raise ValueError(
                 f"image must be at least {2 ** len(self.widths)} pixels high and wide, "
                 f"got {self.image}"
+            )
+        height, width = (size >> len(self.widths) for size in self.image[:2])
+        if (weights := height * width * self.widths[-1] * self.num_classes) > MAX_DENSE_WEIGHTS:
+            raise ValueError(
+                f"image and num_classes must need at most {MAX_DENSE_WEIGHTS} weights of the "
+                f"classifier, got {weights} ({self.image}, {self.num_classes})"
             )
 
 

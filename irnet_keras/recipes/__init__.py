@@ -7,6 +7,7 @@ configuration. ``RECIPES`` maps the names users type to the modules.
 import importlib
 
 from irnet_keras.errors import UsageError
+from irnet_keras.near import accepted
 from irnet_keras.training.config import TrainConfig
 
 RECIPES = {
@@ -27,6 +28,6 @@ def get_recipe(name: str) -> TrainConfig:
     """
     module = RECIPES.get(name)
     if module is None:
-        raise UsageError(f"unknown recipe {name!r}; accepted: {', '.join(RECIPES)}")
+        raise UsageError(f"unknown recipe {name!r}; {accepted(name, RECIPES)}")
     recipe: TrainConfig = importlib.import_module(module).RECIPE
     return recipe

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from irnet_keras.models import build_model
+from irnet_keras.models import build_model, network_options
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.task import get_task
 
@@ -11,11 +11,7 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
     """Build and compile the network of a recipe; weights depend only on ``config.seed``."""
     tf.keras.utils.set_random_seed(config.seed)
     model = build_model(
-        config.network,
-        dataset=config.dataset,
-        precision=config.precision,
-        structure=config.structure,
-        pad_values=config.pad_values,
+        **network_options(config.model_dump()),
         weight_decay=config.weight_decay,
         residual_gamma=config.residual_gamma,
         compute=config.compute,
@@ -26,10 +22,10 @@ def compile_model(config: TrainConfig) -> tf.keras.Model:
     optimizers = tf.keras.optimizers
     if config.optimizer == "sgd":
         optimizer = optimizers.SGD(
-            config.learning_rate, momentum=config.momentum, nesterov=config.nesterov
+            config.peak_learning_rate, momentum=config.momentum, nesterov=config.nesterov
         )
     else:
-        optimizer = optimizers.Adam(config.learning_rate)
+        optimizer = optimizers.Adam(config.peak_learning_rate)
     optimizer.jit_compile = False  # XLA on CPU halves the speed of these networks
     task = get_task(config)
     model.compile(

@@ -1,11 +1,22 @@
 """Everything a training run can be told, as validated data; no TensorFlow."""
 
 import contextlib
+import itertools
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from irnet_keras.errors import UsageError
+from irnet_keras.models import check_structure, network_options
+from irnet_keras.models.networks import DATASETS
+from irnet_keras.near import accepted
 
 
 class TrainConfig(BaseModel):
@@ -14,15 +25,25 @@ class TrainConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     name: str = Field(description="recipe name")
-    network: Literal["resnet20", "resnet18", "vgg-small"] = Field(
-        "resnet20", description="network family member"
-    )
-    dataset: Literal["cifar10"] = "cifar10"
+    network: str = Field("resnet20", description="network family member")
+    dataset: str = "cifar10"
     structure: Literal["bireal", "normal", "plain"] = Field(
         "bireal", description="shortcuts around every convolution, every two, or none (vgg-small)"
     )
     precision: Literal["w1a1", "w1a32", "float32"] = "w1a1"
     pad_values: Literal[0, 1] = 0
+    num_classes: int | None = Field(
+        None, ge=2, le=65_536, description="width of the classifier; default: the data set's"
+    )
+    image_size: int | None = Field(
+        None, ge=8, le=2048, description="height and width of the input; default: the data set's"
+    )
+    stem: Literal["7x7-pool", "3x3-3x3"] | None = Field(
+        None, description="of ImageNet ResNets; 3x3-3x3 is cheaper"
+    )
+    downsample: Literal["float", "binary"] | None = Field(
+        None, description="1x1 convolutions of ResNet-18 and -34"
+    )
 
     epochs: int = Field(30, ge=1, le=100_000)
     batch_size: int = Field(128, ge=2, le=65_536)
@@ -30,7 +51,21 @@ class TrainConfig(BaseModel):
     learning_rate: float = Field(0.1, gt=0, le=1000, description="peak of the schedule")
     momentum: float = Field(0.9, ge=0, lt=1, description="SGD momentum")
     nesterov: bool = False
-    warmup_epochs: float = Field(0.0, ge=0, description="linear warm-up, then cosine to 0")
+    base_batch_size: int | None = Field(
+        None,
+        ge=1,
+        description="learning_rate is for this batch size; scaled linearly to batch_size",
+    )
+    schedule: Literal["cosine", "step"] = Field("cosine", description="behind the warm-up")
+    step_boundaries: tuple[float, ...] = Field(
+        (0.3, 0.6, 0.9),
+        description="schedule=step: fractions of the run, times step_factor at each",
+    )
+    step_factor: float = Field(0.1, gt=0, le=1)
+    warmup_epochs: float = Field(0.0, ge=0, description="linear warm-up, then the schedule")
+    warmup_from: float = Field(
+        0.0, ge=0, le=1, description="fraction of the learning rate where the warm-up begins"
+    )
     weight_decay: float = Field(0.0, ge=0, le=1, description="L2 on float kernels, papers' form")
     residual_gamma: float = Field(
         1.0, gt=0, le=1, description="initial batch-norm scale of the inner convolutions"
@@ -57,6 +92,44 @@ class TrainConfig(BaseModel):
         "float32", description="what inner convolutions multiply while training"
     )
     seed: int = Field(0, ge=0, lt=2**31)
+
+    @field_validator("step_boundaries", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """``0.3,0.6`` on the command line."""
+        return value.split(",") if isinstance(value, str) else value
+
+    @field_validator("step_boundaries")
+    @classmethod
+    def _rise(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(a < b for a, b in itertools.pairwise((0.0, *value, 1.0))):
+            raise ValueError("must rise, from above 0 to below 1")
+        return value
+
+    @model_validator(mode="after")
+    def _check_network(self) -> "TrainConfig":
+        check_structure(self.network, self.dataset, self.structure)
+        network_options(self.model_dump())
+        data = DATASETS[self.dataset]
+        if self.num_classes is not None and self.num_classes < data.num_classes:
+            raise ValueError(
+                f"num_classes must be at least {data.num_classes}, the classes of {self.dataset}; "
+                f"got {self.num_classes}: set num_classes={data.num_classes} or none"
+            )
+        size = data.image[0]
+        if data.in_memory and self.image_size not in (None, size):
+            raise ValueError(
+                f"image_size must be {size} or none for {self.dataset}, whose images have that "
+                f"size; got {self.image_size}"
+            )
+        return self
+
+    @property
+    def peak_learning_rate(self) -> float:
+        """``learning_rate``, scaled to ``batch_size`` if ``base_batch_size`` says so."""
+        if self.base_batch_size is None:
+            return self.learning_rate
+        return self.learning_rate * self.batch_size / self.base_batch_size
 
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
@@ -88,7 +161,7 @@ class TrainConfig(BaseModel):
         unknown = sorted(set(values) - set(TrainConfig.model_fields))
         if unknown:
             raise UsageError(
-                f"unknown setting {unknown[0]!r}; accepted: {', '.join(TrainConfig.model_fields)}"
+                f"unknown setting {unknown[0]!r}; {accepted(unknown[0], TrainConfig.model_fields)}"
             )
         merged = {**self.model_dump(), **values}
         if "epochs" in values and "warmup_epochs" not in values:

@@ -1,11 +1,12 @@
 """What changes while a recipe trains, and what watches it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import tensorflow as tf
 
-from irnet_keras.schedules import warmup_cosine
+from irnet_keras.schedules import warmup_cosine, warmup_steps_down
 from irnet_keras.training.callbacks import (
     EDEScheduler,
     ReportDeadFilters,
@@ -15,18 +16,23 @@ from irnet_keras.training.callbacks import (
 from irnet_keras.training.config import TrainConfig
 
 
-class WarmupCosine(tf.keras.callbacks.Callback):  # type: ignore[misc]
+class LearningRate(tf.keras.callbacks.Callback):  # type: ignore[misc]
     """Set the optimizer's learning rate before every step from its own step counter."""
 
     def __init__(self, config: TrainConfig, steps_per_epoch: int) -> None:
         super().__init__()
         self._total = config.epochs * steps_per_epoch
         self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total - 1)
-        self._peak = config.learning_rate
+        self._peak, self._from = config.peak_learning_rate, config.warmup_from
+        self._rate: Callable[[int, int, float, int, float], float] = warmup_cosine
+        if config.schedule == "step":
+            self._rate = partial(
+                warmup_steps_down, boundaries=config.step_boundaries, factor=config.step_factor
+            )
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        step = int(self.model.optimizer.iterations.numpy())
-        rate = warmup_cosine(min(step, self._total), self._total, self._peak, self._warmup)
+        step = min(int(self.model.optimizer.iterations.numpy()), self._total)
+        rate = self._rate(step, self._total, self._peak, self._warmup, self._from)
         self.model.optimizer.learning_rate.assign(rate)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -49,7 +55,7 @@ def schedule_callbacks(
         config.ede_t_min, config.ede_t_max, config.ede_update, config.epochs, steps_per_epoch=steps
     )
     return [
-        WarmupCosine(config, steps),
+        LearningRate(config, steps),
         *([ede] if find_quantizers(model) else []),
         StopOnNaN(),
         ReportDeadFilters(log),

@@ -57,7 +57,10 @@ CASES = [
     ("convert {tmp}/bad.safetensors --untrained -o {tmp}/o.tflite", "--untrained goes with a"),
     ("convert {tmp}/bad.h5 -o {tmp}/o.tflite", "{tmp}/bad.h5 is not an HDF5 file"),
     ("convert {tmp}/bad.keras -o {tmp}/o.tflite", "{tmp}/bad.keras is not a .keras file"),
-    ("baseline {tmp}/bad.h5 --model x --format int8 -o {tmp}/o", "--model must be one of resnet20"),
+    (
+        "baseline {tmp}/bad.h5 --model x --format int8 -o {tmp}/o",
+        "--model must be a registry or recipe name, got 'x'; accepted",
+    ),
     (
         "eval {tmp}/eight.tflite --data sample --trust",
         "--trust goes with a Keras file or SavedModel",

@@ -41,56 +41,6 @@ def test_resnet20_shape_parameters_and_quantizers(structure, precision, pad_valu
     assert type(last) is tf.keras.layers.Dense
 
 
-def parameters(convs, norms, dense):
-    """Of convolutions (kernel size, in, out), batch norms (channels) and dense (in, out)."""
-    return (
-        sum(k * k * i * o for k, i, o in convs) + 4 * sum(norms) + sum(i * o + o for i, o in dense)
-    )
-
-
-STAGES = [(64, 64), (64, 128), (128, 256), (256, 512)]
-
-
-def resnet_parameters(blocks, stem, head_norms, classes):
-    """ResNet-18 and -34 with float 1x1 shortcuts: two convolutions a block, a norm behind each."""
-    convs, norms = [stem], [64]
-    for count, (before, after) in zip(blocks, STAGES, strict=True):
-        convs += [(3, before, after), *[(3, after, after)] * (2 * count - 1)]
-        norms += [after] * (2 * count)
-        if before != after:
-            convs.append((1, before, after))
-            norms.append(after)
-    return parameters(convs, norms + head_norms, [(512, classes)])
-
-
-VGG_SMALL = parameters(
-    [(3, 3, 128), (3, 128, 128), (3, 128, 256), (3, 256, 256), (3, 256, 512), (3, 512, 512)],
-    [128, 128, 256, 256, 512, 512],
-    [(4 * 4 * 512, 10)],
-)
-PARAMETERS = {
-    ("resnet20", "cifar10"): (TOTAL, 18),
-    ("vgg-small", "cifar10"): (VGG_SMALL, 5),
-    ("resnet18", "cifar10"): (resnet_parameters((2, 2, 2, 2), (3, 3, 64), [512], 10), 16),
-    ("resnet18", "imagenet"): (resnet_parameters((2, 2, 2, 2), (7, 3, 64), [512, 1000], 1000), 16),
-    ("resnet34", "imagenet"): (resnet_parameters((3, 4, 6, 3), (7, 3, 64), [512, 1000], 1000), 32),
-}
-
-
-@pytest.mark.parametrize(("network", "dataset"), models.NETWORKS)
-def test_every_network_has_its_parameters_and_quantizers(network, dataset):
-    parameters, inner = PARAMETERS[network, dataset]
-    data = models.DATASETS[dataset]
-    for precision, quantizers in [("w1a1", 2), ("w1a32", 1), ("float32", 0)]:
-        model = models.build_model(network, dataset=dataset, precision=precision)
-        assert model.input_shape == (None, *data.image)
-        assert model.output_shape == (None, data.num_classes)
-        assert model.count_params() == parameters + quantizers * inner  # one t each
-        convs = [m for m in model.layers if isinstance(m, lq.layers.QuantConv2D)]
-        assert len(convs) == inner
-        assert not [m for m in model.layers if isinstance(m, tf.keras.layers.Lambda)]
-
-
 def test_vgg_small_pools_between_convolution_and_batch_norm():
     model = models.build_model("vgg-small")
     names = [layer.name for layer in model.layers]
@@ -103,12 +53,16 @@ def test_vgg_small_pools_between_convolution_and_batch_norm():
 
 
 def test_network_and_structure_are_checked():
-    with pytest.raises(UsageError, match=r"unknown network 'resnet20' for 'imagenet'; accepted: "):
+    with pytest.raises(
+        UsageError, match=r"unknown network 'resnet20' for 'imagenet'; .*accepted: "
+    ):
         models.build_model("resnet20", dataset="imagenet")
     with pytest.raises(UsageError, match="structure of vgg-small must be one of plain, got"):
         models.build_model("vgg-small", structure="bireal")
     with pytest.raises(ValueError, match="image must be at least 8 pixels high and wide"):
         models.build_model("vgg-small", image=(4, 32, 3))
+    with pytest.raises(ValueError, match="at most 536870912 weights of the classifier, got 33"):
+        models.build_model("vgg-small", image=(2048, 2048, 3), num_classes=1000)
 
 
 def test_no_lambda_layers_and_unique_variable_names():
@@ -121,24 +75,6 @@ def test_no_lambda_layers_and_unique_variable_names():
 def test_variable_names_do_not_depend_on_what_was_built_before():
     names = [w.name for w in build(ResNetConfig()).weights]
     assert [w.name for w in build(ResNetConfig()).weights] == names
-
-
-def test_binary_macs_match_larq_summary():
-    model = build(ResNetConfig())
-    profile = lq.models.ModelProfile(model)
-    binary = sum(
-        int(np.prod(layer.output_shape[1:])) * 9 * layer.input_shape[-1]
-        for layer in model.layers
-        if isinstance(layer, lq.layers.QuantConv2D)
-    )
-    assert binary == 9 * (
-        6 * 32 * 32 * 16 * 16
-        + 16 * 16 * 32 * 16
-        + 5 * 16 * 16 * 32 * 32
-        + 8 * 8 * 64 * 32
-        + 5 * 8 * 8 * 64 * 64
-    )
-    assert profile.unique_op_precisions is not None
 
 
 def test_weight_decay_is_on_float_kernels_only():
