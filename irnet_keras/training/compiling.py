@@ -1,10 +1,18 @@
 """From a recipe to a compiled Keras model."""
 
+import contextlib
+
 import tensorflow as tf
 
 from irnet_keras.models import build_model, network_options
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.task import get_task
+
+
+def be_deterministic() -> None:
+    """Make TensorFlow's operations give the same bits in every run."""
+    with contextlib.suppress(RuntimeError):  # already on, or set for this process
+        tf.config.experimental.enable_op_determinism()
 
 
 def compile_model(config: TrainConfig) -> tf.keras.Model:

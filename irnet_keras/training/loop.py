@@ -24,7 +24,7 @@ from irnet_keras.training.checkpoint import (
     set_damaged_aside,
 )
 from irnet_keras.training.checkpointing import RunCheckpoint
-from irnet_keras.training.compiling import compile_model
+from irnet_keras.training.compiling import be_deterministic, compile_model
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.interruption import Interrupted, Interruption
 from irnet_keras.training.scheduling import schedule_callbacks
@@ -90,8 +90,7 @@ def train(
             f"got {config.batch_size}"
         )
     devices.check_batch(config.batch_size)
-    with contextlib.suppress(RuntimeError):  # already on, or set for this process
-        tf.config.experimental.enable_op_determinism()
+    be_deterministic()
     if config.compute == "bfloat16" and not cpu_multiplies_bfloat16():
         log(
             "warning: this CPU has no instructions for bfloat16; if no accelerator does the work, "
