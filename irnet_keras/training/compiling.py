@@ -1,5 +1,6 @@
 """From a recipe to a compiled Keras model."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,12 @@ from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.decay import add_penalties
 from irnet_keras.training.distillation import with_teacher
 from irnet_keras.training.task import get_task
+
+
+def be_deterministic() -> None:
+    """Make TensorFlow's operations give the same bits in every run."""
+    with contextlib.suppress(RuntimeError):  # already on, or set for this process
+        tf.config.experimental.enable_op_determinism()
 
 
 def compile_model(
