@@ -27,13 +27,13 @@ from irnet_keras.recipes import get_recipe
 from irnet_keras.training import compiling, strategies
 from irnet_keras.training.config import parse_set
 from irnet_keras.training.loop import train
-from irnet_keras.training.scheduling import WarmupCosine
+from irnet_keras.training.scheduling import LearningRate
 from irnet_keras.training.tasks.classification import ClassificationData
 
 NETWORK = {"blocks": (1, 1), "widths": (8, 16)}
 
 
-class DieAt(WarmupCosine):
+class DieAt(LearningRate):
     """Kills the process after a step."""
 
     step = 0
@@ -61,7 +61,7 @@ def main() -> int:
         DieAt.step = given.die_at
         from irnet_keras.training import scheduling
 
-        scheduling.WarmupCosine = DieAt
+        scheduling.LearningRate = DieAt
     compiling.build_model = functools.partial(build_model, settings=NETWORK)
     sample = load_sample().calibration
     try:
