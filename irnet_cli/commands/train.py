@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from irnet_cli.output import JsonOption, check_files, log, start_devices, write_json
+from irnet_cli.training_plan import show_plan
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
 from irnet_keras.recipes import RECIPES, get_recipe
@@ -28,7 +29,10 @@ def train(
         str, typer.Option(help="auto, none, mirrored, multiworker or tpu.")
     ] = "auto",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print configuration, network, memory and time; write nothing."
+        ),
     ] = False,
     json_file: JsonOption = None,
 ) -> None:
@@ -45,10 +49,10 @@ def train(
         if stored.name != config.name:
             raise UsageError(f"{run_dir} is a run of {stored.name}, not of {config.name}")
         config = stored.with_overrides({"stage1_epochs": stored.stage1_epochs, **overrides})
-    if dry_run:
-        print(config.model_dump_json(indent=2))
-        return
     check_files([("--json", json_file)])
+    if dry_run:
+        show_plan(config, data_dir, strategy, json_file)
+        return
     if run_dir:
         make_folder(run_dir)
     devices = start_devices(strategy)

@@ -1,5 +1,7 @@
 """From a recipe to a compiled Keras model."""
 
+import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -11,10 +13,23 @@ from irnet_keras.training.distillation import with_teacher
 from irnet_keras.training.task import get_task
 
 
-def compile_model(config: TrainConfig) -> tf.keras.Model:
-    """Build and compile the network of a recipe; weights depend only on ``config.seed``."""
+def be_deterministic() -> None:
+    """Make TensorFlow's operations give the same bits in every run."""
+    with contextlib.suppress(RuntimeError):  # already on, or set for this process
+        tf.config.experimental.enable_op_determinism()
+
+
+def compile_model(
+    config: TrainConfig, build: Callable[..., tf.keras.Model] | None = None
+) -> tf.keras.Model:
+    """Build and compile the network of a recipe; weights depend only on ``config.seed``.
+
+    Args:
+        config: the recipe.
+        build: in place of :func:`irnet_keras.models.build_model`, for networks that no recipe has.
+    """
     tf.keras.utils.set_random_seed(config.seed)
-    model = build_model(
+    model = (build or build_model)(
         **network_options(config.model_dump()),
         weight_decay=config.weight_decay,
         residual_gamma=config.residual_gamma,

@@ -28,7 +28,7 @@ from irnet_keras.training.checkpoint import (
     take_over,
 )
 from irnet_keras.training.checkpointing import RunCheckpoint
-from irnet_keras.training.compiling import compile_model
+from irnet_keras.training.compiling import be_deterministic, compile_model
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.diagnostics import run_diagnostics
 from irnet_keras.training.inspection import truncate_diagnostics
@@ -97,8 +97,7 @@ def train(
             f"got {config.batch_size}"
         )
     devices.check_batch(config.batch_size)
-    with contextlib.suppress(RuntimeError):  # already on, or set for this process
-        tf.config.experimental.enable_op_determinism()
+    be_deterministic()
     if config.compute == "bfloat16" and not cpu_multiplies_bfloat16():
         log(
             "warning: this CPU has no instructions for bfloat16; if no accelerator does the work, "

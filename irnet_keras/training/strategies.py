@@ -189,6 +189,12 @@ def _automatic() -> str:
 
 
 def _mirrored() -> Devices:
+    if os.environ.get("TF_CONFIG"):
+        raise UsageError(
+            "--strategy mirrored is for one machine, but TF_CONFIG is set; unset it or use "
+            "--strategy multiworker"
+        )
+    os.environ.pop("TF_CONFIG", None)  # TensorFlow cannot read an empty one
     gpus, cpus = (tf.config.list_logical_devices(kind) for kind in ("GPU", "CPU"))
     chosen = gpus or cpus
     if not gpus and len(cpus) < 2:

@@ -1,14 +1,12 @@
 """One process of a distributed training of a tiny network; tests start it.
 
-    python distributed_worker.py FOLDER STRATEGY [key=value ...] [--resume]
+    python -m tests.irnet_keras.distributed_worker FOLDER STRATEGY [key=value ...] [--resume]
         [--cpus N] [--die-at STEP]
 
-Trains on shipped images. ``TF_CONFIG`` comes from the environment. ``--die-at`` kills this process
-after so many steps.
+``TF_CONFIG`` comes from the environment. ``--die-at`` kills this process after so many steps.
 """
 
 import argparse
-import functools
 import os
 import signal
 import sys
@@ -20,26 +18,22 @@ import irnet_keras  # noqa: F401  (before TensorFlow: it selects Keras 2)
 # isort: split
 import tensorflow as tf
 
-from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import IrnetError
-from irnet_keras.models import build_model
 from irnet_keras.recipes import get_recipe
-from irnet_keras.training import compiling, strategies
+from irnet_keras.training import compiling, loop, strategies
 from irnet_keras.training.config import parse_set
-from irnet_keras.training.loop import train
-from irnet_keras.training.scheduling import LearningRate
-from irnet_keras.training.tasks.classification import ClassificationData
-
-NETWORK = {"blocks": (1, 1), "widths": (8, 16)}
+from tests.irnet_keras.tiny_training import build_tiny, tiny_data
 
 
-class DieAt(LearningRate):
+class DieAt(tf.keras.callbacks.Callback):
     """Kills the process after a step."""
 
-    step = 0
+    def __init__(self, step: int) -> None:
+        super().__init__()
+        self._step = step
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if int(self.model.optimizer.iterations.numpy()) == DieAt.step:
+        if int(self.model.optimizer.iterations.numpy()) == self._step:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -57,22 +51,18 @@ def main() -> int:
         (cpu,) = tf.config.list_physical_devices("CPU")
         several = [tf.config.LogicalDeviceConfiguration()] * given.cpus
         tf.config.set_logical_device_configuration(cpu, several)
-    if given.die_at:
-        DieAt.step = given.die_at
-        from irnet_keras.training import scheduling
-
-        scheduling.LearningRate = DieAt
-    compiling.build_model = functools.partial(build_model, settings=NETWORK)
-    sample = load_sample().calibration
+    schedules = loop.schedule_callbacks
+    loop.schedule_callbacks = lambda *args: [*schedules(*args), DieAt(given.die_at)]
+    compiling.build_model = build_tiny
     try:
         config = get_recipe("resnet20-w1a1-cifar10-short").with_overrides(
             {"epochs": 3, "batch_size": 16, "seed": 5, **parse_set(given.settings)}
         )
-        train(
+        loop.train(
             config,
             given.folder,
             resume=given.resume,
-            data=ClassificationData(sample[:64], sample[64:96]),
+            data=tiny_data(),
             score_test=False,
             devices=strategies.choose_devices(given.strategy),
             log=lambda line: print(line, file=sys.stderr),
