@@ -63,7 +63,7 @@ def prepare(
         UsageError: unknown source, unwritable folder, failed or corrupted download.
     """
     if name not in PREPARED:
-        raise UsageError(f"unknown data set {name!r}; {accepted(name, (*PREPARED, "photos"))}")
+        raise UsageError(f"unknown data set {name!r}; {accepted(name, (*PREPARED, 'photos'))}")
     if source not in SOURCES:
         raise UsageError(f"--source must be one of {', '.join(SOURCES)}, got {source!r}")
     fetchers: dict[str, Callable[[Path, Callable[[str], None]], None]] = {
