@@ -136,13 +136,17 @@ class TrainConfig(BaseModel):
                 f"num_classes must be at least {data.num_classes}, the classes of {self.dataset}; "
                 f"got {self.num_classes}: set num_classes={data.num_classes} or none"
             )
-        size = data.image[0]
-        if data.in_memory and self.image_size not in (None, size):
-            raise ValueError(
-                f"image_size must be {size} or none for {self.dataset}, whose images have that "
-                f"size; got {self.image_size}"
-            )
         return self
+
+    @property
+    def input_size(self) -> int:
+        """Height and width of the network's input."""
+        return self.image_size or DATASETS[self.dataset].image[0]
+
+    @property
+    def output_classes(self) -> int:
+        """Width of the network's classifier."""
+        return self.num_classes or DATASETS[self.dataset].num_classes
 
     @property
     def peak_learning_rate(self) -> float:
