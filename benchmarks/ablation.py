@@ -251,6 +251,8 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
     except IrnetError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
