@@ -13,6 +13,7 @@ from PIL import Image
 
 from irnet_keras.data.sample import load_sample
 
+SHARDS = 3  # files of a split
 Examples = Callable[[], Iterator[tuple[str, dict[str, Any]]]]
 
 
@@ -40,7 +41,9 @@ def write(name: str, folder: Path, splits: dict[str, Examples], config: str | No
     Local.name = name
     tfds.disable_progress_bar()
     with contextlib.redirect_stdout(io.StringIO()):
-        Local(data_dir=str(folder), config=config).download_and_prepare()
+        shards = tfds.download.DownloadConfig(num_shards=SHARDS)
+        local = Local(data_dir=str(folder), config=config)
+        local.download_and_prepare(download_config=shards)
     return folder
 
 
