@@ -45,6 +45,12 @@ WEIGHTS: dict[str, Weights] = {
         "b08e13996d65ebab58173949a61e9c8e40c1d4de4f5377db7258ef70c7033953",
         test_accuracy=0.8601,
     ),
+    "srresnet-lite-x2-w1a1": Weights(
+        "srresnet-lite-x2-w1a1.safetensors",
+        "d0046b8284379e1ddc0ee4bc00902d8f764f6f991fa5fab0159c72b923ba7414",
+        test_psnr=33.5757,
+        bicubic_psnr=32.1583,
+    ),
 }
 
 
