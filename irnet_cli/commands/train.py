@@ -48,7 +48,7 @@ def train(
         stored = run_folder.read_config(run_dir)
         if stored.name != config.name:
             raise UsageError(f"{run_dir} is a run of {stored.name}, not of {config.name}")
-        config = stored.with_overrides(overrides)
+        config = stored.with_overrides({"stage1_epochs": stored.stage1_epochs, **overrides})
     check_files([("--json", json_file)])
     if dry_run:
         show_plan(config, data_dir, strategy, json_file)

@@ -70,15 +70,25 @@ def save_checkpoint(folder: Path, arrays: Arrays, position: Position) -> None:
 def load_checkpoint(
     folder: Path, model: Any, warn: Callable[[str], None] = lambda line: None
 ) -> tuple[Position, Arrays]:
+    """:func:`load_checkpoint_into` a model that is the same at every position."""
+    position, _, metrics = load_checkpoint_into(folder, lambda position: model, warn)
+    return position, metrics
+
+
+def load_checkpoint_into(
+    folder: Path,
+    model_at: Callable[[Position], Any],
+    warn: Callable[[str], None] = lambda line: None,
+) -> tuple[Position, Any, Arrays]:
     """Restore model and optimizer (its slots must be built) from the newest intact checkpoint.
 
     Args:
         folder: run folder; nothing in it is changed.
-        model: compiled, of the run's configuration.
+        model_at: gives the compiled model of the run's configuration at a position.
         warn: receives a line if the newest checkpoint is damaged and the previous one is used.
 
     Returns:
-        the position, and the sums of metrics for :func:`restore_metrics`.
+        the position, the model, and the sums of metrics for :func:`restore_metrics`.
 
     Raises:
         UsageError: no checkpoint, none intact, or one of another model.
@@ -87,13 +97,13 @@ def load_checkpoint(
     problems: list[UsageError] = []
     for path in paths or [folder / CHECKPOINT]:
         try:
-            position, metrics = _restore(path, model)
+            position, model, metrics = _restore(path, model_at)
         except UsageError as error:
             problems.append(error)
             continue
         if problems:
             warn(f"warning: {problems[0]}; continuing from the previous checkpoint, {path.name}")
-        return position, metrics
+        return position, model, metrics
     raise (
         problems[0]
         if len(problems) == 1
@@ -101,7 +111,7 @@ def load_checkpoint(
     )
 
 
-def _restore(path: Path, model: Any) -> tuple[Position, Arrays]:
+def _restore(path: Path, model_at: Callable[[Position], Any]) -> tuple[Position, Any, Arrays]:
     arrays, metadata = load_arrays(path)
     try:
         position = Position(**json.loads(metadata["state"]))
@@ -109,6 +119,7 @@ def _restore(path: Path, model: Any) -> tuple[Position, Arrays]:
             raise ValueError("negative")
     except (KeyError, TypeError, ValueError) as error:
         raise UsageError(f"{path} is corrupted: it holds no training state") from error
+    model = model_at(position)
     parts = []
     for prefix, variables in (("model/", model.weights), ("optimizer/", model.optimizer.variables)):
         part = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
@@ -116,7 +127,20 @@ def _restore(path: Path, model: Any) -> tuple[Position, Arrays]:
         parts.append((variables, part))
     for variables, part in parts:
         assign_arrays(variables, part, str(path))
-    return position, {k: a for k, a in arrays.items() if k.startswith("metrics/")}
+    return position, model, {k: a for k, a in arrays.items() if k.startswith("metrics/")}
+
+
+def take_over(model: Any, arrays: Arrays) -> None:
+    """Continue with another network of the same trainable variables.
+
+    Args:
+        model: compiled; what ``arrays`` lacks of its weights stays, its optimizer is replaced.
+        arrays: :func:`state_arrays` of the network before.
+    """
+    for prefix, variables in (("model/", model.weights), ("optimizer/", model.optimizer.variables)):
+        part = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
+        own = {} if prefix == "optimizer/" else variable_arrays(variables)
+        assign_arrays(variables, {**own, **part}, "the stage before")
 
 
 def restore_metrics(model: Any, arrays: Arrays) -> None:

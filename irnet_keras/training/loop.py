@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +15,26 @@ from irnet_keras.files import atomic_write
 from irnet_keras.layers.narrow_conv import cpu_multiplies_bfloat16
 from irnet_keras.models.weights import Arrays, load_weights
 from irnet_keras.training import run_folder
+from irnet_keras.training.averaging import AVERAGE, save_average
 from irnet_keras.training.callbacks import Progress
 from irnet_keras.training.checkpoint import (
     BEST,
     LAST,
     Position,
     has_checkpoint,
-    load_checkpoint,
+    load_checkpoint_into,
     set_damaged_aside,
+    state_arrays,
+    take_over,
 )
 from irnet_keras.training.checkpointing import RunCheckpoint
 from irnet_keras.training.compiling import be_deterministic, compile_model
 from irnet_keras.training.config import TrainConfig
+from irnet_keras.training.diagnostics import run_diagnostics
+from irnet_keras.training.inspection import truncate_diagnostics
 from irnet_keras.training.interruption import Interrupted, Interruption
 from irnet_keras.training.scheduling import schedule_callbacks
+from irnet_keras.training.stages import Stage, stage_at, stages_from
 from irnet_keras.training.strategies import ONE_DEVICE, Devices
 from irnet_keras.training.task import Feed, Task, TaskData, get_task
 
@@ -97,14 +104,22 @@ def train(
             "--set compute=float32 is faster"
         )
     with _naming_lost_workers(devices, folder):
-        with devices.scope():
-            model = compile_model(config)
-        position, metrics = _restore(folder, model, config, steps, resume, log)
+
+        def build(position: Position) -> Any:
+            with devices.scope():
+                return compile_model(stage_at(config, position.epoch, position.step).config)
+
+        position, model, metrics = _restore(folder, build, config, steps, resume, log)
         devices.check_same(settings=config, images=data.num_images, position=position)
         if devices.writes:
             _prepare_folder(folder, config, position)
         begun = time.monotonic()
-        position = _fit(model, task, data, config, folder, steps, position, metrics, devices, log)
+        for stage in stages_from(config, position.epoch, position.step):
+            if stage.first and (position.epoch, position.step) == (stage.first, 0):
+                model, position = _next_stage(model, stage, position, devices, log)
+            position = _fit(
+                model, task, data, config, stage, folder, steps, position, metrics, devices, log
+            )
     summary: dict[str, Any] = {
         "recipe": config.name,
         "epochs": position.epoch,
@@ -112,9 +127,11 @@ def train(
         f"best_validation_{task.monitor.removeprefix('val_')}": position.best,
         "seconds_this_process": round(time.monotonic() - begun, 1),
     }
+    if config.ema_decay is not None and devices.writes:
+        summary.update(save_average(config, folder, task, data, steps))
     if score_test and devices.writes:
         model = compile_model(config) if devices.strategy else model  # of this process alone
-        for key, name in (("last", LAST), ("best", BEST)):
+        for key, name in (("last", LAST), ("best", BEST), ("average", AVERAGE)):
             if (folder / name).exists():
                 load_weights(model, folder / name)
                 score = task.score(model, data_dir)
@@ -127,14 +144,19 @@ def train(
 
 
 def _restore(
-    folder: Path, model: Any, config: TrainConfig, steps: int, resume: bool, log: Log
-) -> tuple[Position, Arrays]:
+    folder: Path,
+    build: Callable[[Position], Any],
+    config: TrainConfig,
+    steps: int,
+    resume: bool,
+    log: Log,
+) -> tuple[Position, Any, Arrays]:
     """Where the run continues; reads only."""
     if not has_checkpoint(folder):
         if resume:
             log(f"{folder} holds no checkpoint yet: starting from the beginning")
-        return Position(), {}
-    position, metrics = load_checkpoint(folder, model, log)
+        return Position(), build(Position()), {}
+    position, model, metrics = load_checkpoint_into(folder, build, log)
     if position.epoch > config.epochs:
         raise UsageError(
             f"epochs must be at least {position.epoch}, the epochs already trained in "
@@ -147,13 +169,29 @@ def _restore(
         )
     inside = f" and {position.step} of {steps} steps" if position.step else ""
     log(f"resuming after epoch {position.epoch}{inside} of {config.epochs}")
-    return position, metrics
+    return position, model, metrics
+
+
+def _next_stage(
+    model: Any, stage: Stage, position: Position, devices: Devices, log: Log
+) -> tuple[Any, Position]:
+    """The network of a later stage, which continues with the weights of the one before.
+
+    The best epoch so far was one of another network, and does not count.
+    """
+    arrays = state_arrays(model)
+    with devices.scope():
+        model = compile_model(stage.config)
+    take_over(model, arrays)
+    log(f"from epoch {stage.first + 1} on with binary kernels")
+    return model, replace(position, best=None, best_epoch=None)
 
 
 def _prepare_folder(folder: Path, config: TrainConfig, position: Position) -> None:
     set_damaged_aside(folder)
     run_folder.remove_temporary_files(folder)
     run_folder.truncate_metrics(folder, position.epoch)
+    truncate_diagnostics(folder, position.epoch)
     run_folder.write_config(folder, config)
     run_folder.append_environment(folder)
 
@@ -163,6 +201,7 @@ def _fit(
     task: Task,
     data: TaskData,
     config: TrainConfig,
+    stage: Stage,
     folder: Path,
     steps: int,
     position: Position,
@@ -170,11 +209,12 @@ def _fit(
     devices: Devices,
     log: Log,
 ) -> Position:
-    """Train from ``position`` to the last epoch."""
+    """Train from ``position`` to the last epoch of a stage."""
+    stored = config if stage.is_last else stage.config
     interruption = Interruption(devices.agreement())
     checkpoint = RunCheckpoint(
         folder,
-        {"recipe": config.name, "config": config.model_dump_json()},
+        {"recipe": config.name, "config": stored.model_dump_json()},
         task.monitor,
         steps,
         position=position,
@@ -184,7 +224,10 @@ def _fit(
         writes=devices.writes,
     )
     progress = Progress(config.epochs, steps, config.batch_size)
-    callbacks = [*schedule_callbacks(config, model, steps, log)]
+    callbacks = [
+        *schedule_callbacks(stage.config, model, steps, log, stage.first),
+        run_diagnostics(folder, data, config, position, devices),
+    ]
     if devices.writes:
         callbacks += [
             tf.keras.callbacks.TensorBoard(
@@ -213,8 +256,8 @@ def _fit(
                 example = next(iter(data.training(config, Feed())))
                 model.test_on_batch(*example)  # builds the metrics
                 fit(position.epoch + 1, steps - position.step)
-            if checkpoint.position.epoch < config.epochs:
-                fit(config.epochs, steps)
+            if checkpoint.position.epoch < stage.end:
+                fit(stage.end, steps)
     except Interrupted as stop:
         log(f"stopped {stop}; checkpoint written; continue with --resume --run-dir {folder}")
         raise
