@@ -73,12 +73,14 @@ def _call(
     addresses: list[str], worker: int, target: tuple[str, int], deadline: float, seconds: float
 ) -> None:
     while True:
-        with contextlib.suppress(OSError, OverflowError):
-            with socket.create_connection(target, timeout=_left(deadline)) as peer:
-                peer.sendall(b"%d\n" % worker)
-                peer.settimeout(_left(deadline))
-                if peer.recv(len(_GO)) == _GO:
-                    return
+        with (
+            contextlib.suppress(OSError, OverflowError),
+            socket.create_connection(target, timeout=_left(deadline)) as peer,
+        ):
+            peer.sendall(b"%d\n" % worker)
+            peer.settimeout(_left(deadline))
+            if peer.recv(len(_GO)) == _GO:
+                return
         if time.monotonic() > deadline:
             raise UsageError(
                 f"the workers did not all start within {seconds:g} s; worker {worker} waited for "
