@@ -11,6 +11,7 @@ from irnet_cli.model_argument import (
     UntrainedOption,
     load_model,
     refuse_model_options,
+    sized,
 )
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
@@ -77,7 +78,7 @@ def explain(
         graph, name = read_graph(file_or_model), file_or_model
     else:
         graph, name = _converted(
-            load_model(file_or_model, untrained=untrained, network=network, trust=trust)
+            sized(load_model(file_or_model, untrained=untrained, network=network, trust=trust))
         )
     result = run(graph, name)
     if profile:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from irnet_keras.data.sample import load_sample
 
+SHARDS = 3  # files of a split
 Examples = Callable[[], Iterator[tuple[str, dict[str, Any]]]]
 
 
@@ -40,7 +41,8 @@ def write(name: str, folder: Path, splits: dict[str, Examples]) -> Path:
     Local.name = name
     tfds.disable_progress_bar()
     with contextlib.redirect_stdout(io.StringIO()):
-        Local(data_dir=str(folder)).download_and_prepare()
+        shards = tfds.download.DownloadConfig(num_shards=SHARDS)
+        Local(data_dir=str(folder)).download_and_prepare(download_config=shards)
     return folder
 
 
