@@ -28,14 +28,18 @@ def models(json_file: JsonOption = None) -> None:
     from rich.table import Column, Table
 
     name = Column("name", no_wrap=True)
-    table = Table(name, "precision", "data set", "weights", "test accuracy")
+    table = Table(name, "precision", "data set", "weights", "test score")
     for row in rows:
-        accuracy = row["test_accuracy"]
+        score = ""
+        if row["test_accuracy"] is not None:
+            score = f"{100 * float(str(row['test_accuracy'])):.2f} %"
+        elif row["test_psnr"] is not None:
+            score = "{test_psnr:.2f} dB (bicubic {bicubic_psnr:.2f})".format(**row)
         table.add_row(
             str(row["name"]),
             str(row["precision"]),
             str(row["dataset"]),
             "shipped" if row["weights"] else "none",
-            "" if accuracy is None else f"{100 * float(str(accuracy)):.2f} %",
+            score,
         )
     Console().print(table)
