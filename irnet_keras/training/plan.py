@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from irnet_keras.errors import UsageError
+from irnet_keras.models import build_model, network_options
 from irnet_keras.models.counting import Counts, count
 from irnet_keras.training.compiling import be_deterministic, compile_model
 from irnet_keras.training.config import TrainConfig
@@ -82,12 +83,14 @@ class Plan:
     """What :func:`make_plan` finds.
 
     Attributes:
+        image: (height, width, channels) of an input; super-resolution trains on crops.
         summary: table of the layers, by Larq.
         counts: parameters and multiply-accumulates of one image.
         memory: see there.
         speed: see there.
     """
 
+    image: tuple[int, int, int]
     summary: str
     counts: Counts
     memory: Memory
@@ -147,8 +150,9 @@ def make_plan(
     be_deterministic()
     with devices.scope():
         model = compile_model(config)
+    sized = _sized(model, config)
     lines: list[str] = []
-    lq.models.summary(model, print_fn=lines.append)
+    lq.models.summary(sized, print_fn=lines.append)
     reason = ""
     if data is None:
         try:
@@ -156,12 +160,27 @@ def make_plan(
         except UsageError as error:
             reason = f"random images, for {error}"
     log(f"timing {STEPS} steps ...")
-    speed = _time(config, model, data, devices, reason)
-    return Plan("\n".join(lines), count(model), _memory(model, config, devices), speed)
+    random = _Synthetic(sized, config.batch_size)
+    speed = _time(config, model, data, random, devices, reason)
+    memory = _memory(model, sized, config, devices)
+    return Plan(sized.input_shape[1:], "\n".join(lines), count(sized), memory, speed)
+
+
+def _sized(model: Any, config: TrainConfig) -> Any:
+    """The network for images of the size that it is trained on, where it takes any."""
+    if None not in model.input_shape[1:]:
+        return model
+    crop = (config.crop_size, config.crop_size, model.input_shape[-1])
+    return build_model(**{**network_options(config.model_dump()), "image": crop})
 
 
 def _time(
-    config: TrainConfig, model: Any, data: TaskData | None, devices: Devices, reason: str
+    config: TrainConfig,
+    model: Any,
+    data: TaskData | None,
+    random: _Synthetic,
+    devices: Devices,
+    reason: str,
 ) -> Speed:
     if data is not None:
         images: int | None = data.num_images
@@ -174,7 +193,7 @@ def _time(
         )
     timer = _Timer()
     model.fit(
-        devices.training(data or _Synthetic(model, config.batch_size), config, 0, 0),
+        devices.training(data or random, config, 0, 0),
         steps_per_epoch=_WARM_UP + STEPS,
         callbacks=[*schedule_callbacks(config, model, steps or STEPS, lambda line: None), timer],
         verbose=0,
@@ -211,9 +230,9 @@ def _bytes(variables: Any) -> int:
     return sum(int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in variables)
 
 
-def _memory(model: Any, config: TrainConfig, devices: Devices) -> Memory:
+def _memory(model: Any, sized: Any, config: TrainConfig, devices: Devices) -> Memory:
     per_image = 0
-    for layer in model._flatten_layers(include_self=False):
+    for layer in sized._flatten_layers(include_self=False):
         if isinstance(layer, tf.keras.Model) or not layer._inbound_nodes:
             continue
         for tensor in tf.nest.flatten(layer.output):
@@ -231,5 +250,5 @@ def _memory(model: Any, config: TrainConfig, devices: Devices) -> Memory:
 
 
 def _numbers(tensor: Any) -> int:
-    """Of one image; open sizes count as one."""
-    return int(np.prod([n or 1 for n in tensor.shape[1:]], dtype=np.int64))
+    """Of one image."""
+    return int(np.prod(tensor.shape[1:], dtype=np.int64))
