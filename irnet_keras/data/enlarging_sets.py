@@ -47,7 +47,7 @@ def _load_div2k(split: str, scale: int, data_dir: str | os.PathLike[str] | None)
     name = f"div2k/bicubic_x{scale}"
     try:
         builder = tfds.builder(name, data_dir=str(folder))
-        if not Path(builder.data_dir).exists():
+        if not (Path(builder.data_dir) / "dataset_info.json").exists():
             raise UsageError(
                 f"{name} is not in {folder}; prepare it with: python -c 'import "
                 f'tensorflow_datasets as tfds; tfds.load("{name}", data_dir="{folder}")\''

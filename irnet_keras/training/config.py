@@ -139,6 +139,10 @@ class TrainConfig(BaseModel):
         data = DATASETS[self.dataset]
         if data.super_resolution and self.num_classes is not None:
             raise ValueError(f"num_classes must be none for {self.dataset}, which has no classes")
+        if data.super_resolution and (self.teacher is not None or self.label_smoothing):
+            raise ValueError(
+                f"teacher and label_smoothing are for classifiers, {self.dataset} has no classes"
+            )
         if self.num_classes is not None and self.num_classes < data.num_classes:
             raise ValueError(
                 f"num_classes must be at least {data.num_classes}, the classes of {self.dataset}; "

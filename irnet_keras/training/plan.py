@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 from irnet_keras.errors import UsageError
-from irnet_keras.models import build_model, network_options
 from irnet_keras.models.counting import Counts, count
+from irnet_keras.models.sizes import with_image_size
 from irnet_keras.training.compiling import be_deterministic, compile_model
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.scheduling import schedule_callbacks
@@ -150,7 +150,9 @@ def make_plan(
     be_deterministic()
     with devices.scope():
         model = compile_model(config)
-    sized = _sized(model, config)
+    sized = model
+    if None in model.input_shape[1:]:
+        sized = with_image_size(model, config.crop_size, config.crop_size)
     lines: list[str] = []
     lq.models.summary(sized, print_fn=lines.append)
     reason = ""
@@ -164,14 +166,6 @@ def make_plan(
     speed = _time(config, model, data, random, devices, reason)
     memory = _memory(model, sized, config, devices)
     return Plan(sized.input_shape[1:], "\n".join(lines), count(sized), memory, speed)
-
-
-def _sized(model: Any, config: TrainConfig) -> Any:
-    """The network for images of the size that it is trained on, where it takes any."""
-    if None not in model.input_shape[1:]:
-        return model
-    crop = (config.crop_size, config.crop_size, model.input_shape[-1])
-    return build_model(**{**network_options(config.model_dump()), "image": crop})
 
 
 def _time(
@@ -231,6 +225,7 @@ def _bytes(variables: Any) -> int:
 
 
 def _memory(model: Any, sized: Any, config: TrainConfig, devices: Devices) -> Memory:
+    """``sized`` is the model with a known input size."""
     per_image = 0
     for layer in sized._flatten_layers(include_self=False):
         if isinstance(layer, tf.keras.Model) or not layer._inbound_nodes:

@@ -105,11 +105,23 @@ def assert_counts(model, expected, precision):
     assert counts.float_macs == expected.float_macs + expected.binary_macs - binary
 
 
-@pytest.mark.parametrize(("network", "dataset"), CLASSIFIERS)
+DEEP = ("resnet32", "resnet44", "resnet56")  # those differ from ResNet-20 in depth only
+
+
+@pytest.mark.parametrize(
+    ("network", "dataset"),
+    [
+        pytest.param(
+            *key, marks=[pytest.mark.slow] if key in [(n, "cifar100") for n in DEEP] else []
+        )
+        for key in CLASSIFIERS
+    ],
+)
 def test_every_network_counts_what_its_description_says(network, dataset):
     expected = formula(network, dataset)
     # (the data set only changes the classifier)
-    precisions = ("w1a1",) if dataset == "cifar100" else models.PRECISIONS
+    repeated = dataset == "cifar100" or network in DEEP
+    precisions = ("w1a1",) if repeated else models.PRECISIONS
     for precision in precisions:
         model = models.build_model(network, dataset=dataset, precision=precision)
         assert model.input_shape == (None, *DATASETS[dataset].image)

@@ -4,7 +4,6 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from pathlib import Path
 
 import larq as lq
 import numpy as np
@@ -29,8 +28,10 @@ from irnet_keras.models.weights import load_weights, save_weights
 from irnet_keras.quantizers import EDESign, LibraPB
 from irnet_keras.recipes import RECIPES, get_recipe
 from irnet_keras.training.loop import train
+from irnet_keras.training.plan import make_plan
 from irnet_keras.training.task import get_task
 from irnet_keras.training.tasks.super_resolution import CropData, keras_upscaling
+from tests.irnet_keras.local_data import write_div2k
 
 ENLARGING = [key for key in NETWORKS if DATASETS[key[1]].super_resolution]
 RECIPE_NAMES = sorted(r for r in RECIPES if r.startswith("srresnet"))
@@ -211,29 +212,34 @@ def test_other_files_in_packages_are_refused(packaged, tmp_path):
         preparing.copy_members(wheel, [photo], tmp_path)
 
 
-def test_div2k_of_tfds_is_read(tmp_path, rng):
-    """On TFDS's mock data, whose images have nothing to do with each other but their sizes."""
+def test_div2k_of_tfds_is_read(tmp_path):
     with pytest.raises(UsageError, match=r"div2k/bicubic_x2 is not in .*; prepare it with"):
         load_pairs("div2k", "train", 2, tmp_path)
+    write_div2k(tmp_path, 2, train=3, validation=2)
+    pairs, test = (load_pairs("div2k", split, 2, tmp_path) for split in ("train", "test"))
+    assert {pair.large.shape for pair in pairs} == {(40, 48, 3), (40, 52, 3), (40, 56, 3)}
+    for pair in pairs:
+        np.testing.assert_array_equal(pair.large[::2, ::2], pair.small)
+    assert sorted(pair.small.shape for pair in test) == [(20, 30, 3), (20, 32, 3)]
+    again = load_pairs("div2k", "train", 2, tmp_path)
+    assert [p.large.tobytes() for p in again] == [p.large.tobytes() for p in pairs]
+    config = get_recipe("srresnet-lite-x2-w1a1-div2k").with_overrides(
+        {"validation_images": 1, "crop_size": 20}
+    )
+    data = get_task(config).load(config, str(tmp_path))
+    assert data.num_images == 2 * config.crops_per_image
+    small, large = next(iter(data.training(config)))
+    assert (small.shape, large.shape) == ((16, 20, 20, 3), (16, 40, 40, 3))
 
-    def as_dataset(self, split, **options):
-        def examples():
-            for i in range({"train": 3, "validation": 2}[split]):
-                large = rng.integers(0, 256, (41, 50 + 2 * i, 3)).astype(np.uint8)
-                yield {"hr": large, "lr": large[:40:2, ::2]}
 
-        spec = tf.TensorSpec((None, None, 3), tf.uint8)
-        return tf.data.Dataset.from_generator(examples, output_signature={"hr": spec, "lr": spec})
-
-    builder = tfds.builder("div2k/bicubic_x2", data_dir=str(tmp_path))
-    Path(builder.data_dir).mkdir(parents=True)
-    with tfds.testing.mock_data(num_examples=2, as_dataset_fn=as_dataset):
-        pairs = load_pairs("div2k", "train", 2, tmp_path)
-        test = load_pairs("div2k", "test", 2, tmp_path)
-    assert [pair.large.shape for pair in pairs] == [(40, 50, 3), (40, 52, 3), (40, 54, 3)]
-    assert pairs[0].small.shape == (20, 25, 3)
-    np.testing.assert_array_equal(pairs[1].large[::2, ::2], pairs[1].small)
-    assert len(test) == 2
+def test_mock_data_of_tfds_passes(tmp_path):
+    """Its two images have nothing to do with each other: sizes that do not fit are refused."""
+    write_div2k(tmp_path, 4, train=1, validation=1)
+    with (
+        tfds.testing.mock_data(num_examples=2, data_dir=str(tmp_path)),
+        pytest.raises(UsageError, match=r"div2k/bicubic_x4 in .* cannot be read \(image 0: "),
+    ):
+        load_pairs("div2k", "train", 4, tmp_path)
 
 
 def crop_data(rng, scale, **changes):
@@ -256,6 +262,19 @@ def test_every_recipe_trains_two_steps_and_its_weights_load(name, tmp_path, rng)
     assert resolved.model.input_shape == (None, None, None, 3)
     score = keras_upscaling(resolved.model, data.validation_split, scale)
     assert score.psnr == pytest.approx(summary["best_validation_psnr"], abs=1e-3)
+
+
+def test_dry_run_counts_a_crop(rng):
+    """Also without the data, on random images."""
+    config = get_recipe("srresnet-lite-x2-w1a1-photos").with_overrides(
+        {"batch_size": 2, "crop_size": 8}
+    )
+    plan = make_plan(config, data_dir="/does/not/exist")
+    assert plan.counts.binary_macs == 12 * 9 * 32 * 32 * 64
+    assert plan.speed.data.startswith("random images, for the photographs are not in")
+    assert plan.speed.steps_per_epoch is None
+    # at least the sums of the residual branches, float32
+    assert plan.memory.activations > 4 * 2 * 64 * 32 * 12
 
 
 @pytest.mark.slow
@@ -305,6 +324,8 @@ def test_task_cuts_the_validation_split_and_refuses_what_does_not_fit(packaged, 
     [
         ("num_classes", 10, "num_classes must be none for photos, which has no classes"),
         ("image_size", 64, "image_size must be none for srresnet-lite-x2, which takes any"),
+        ("label_smoothing", 0.1, "teacher and label_smoothing are for classifiers, photos has no"),
+        ("teacher", "x.safetensors", "teacher and label_smoothing are for classifiers"),
         ("structure", "normal", "structure of srresnet-lite-x2 must be one of bireal"),
     ],
 )
