@@ -12,7 +12,7 @@ from irnet_keras.models.weights import load_arrays
 from irnet_keras.recipes import get_recipe
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
-from publish_weights import check_network  # noqa: E402
+from publish_weights import check_network
 
 
 @pytest.mark.parametrize("name", models.WEIGHTS)

@@ -2,7 +2,8 @@
 
     python tools/publish_weights.py RUN_DIR NAME [--which best|last]
 
-NAME is the registry name; a run of another network is refused. Prints the row for ``irnet_keras/models/__init__.py``.
+NAME is the registry name; a run of another network is refused. Prints the row for
+``irnet_keras/models/__init__.py``.
 """
 
 import argparse
@@ -29,7 +30,7 @@ def _without_folders(command: list[str]) -> list[str]:
 
 
 def check_network(name: str, entry: ModelEntry, config: dict[str, Any]) -> None:
-    """Refuse a run whose network is not what ``load`` builds; names and shapes may fit all the same.
+    """Refuse a run whose network is not what ``load`` builds, even if names and shapes fit.
 
     Raises:
         UsageError: naming the setting.

@@ -1,7 +1,7 @@
 """``irnet models``."""
 
 from irnet_cli.output import JsonOption, check_files, write_json
-from irnet_keras.models import MODELS
+from irnet_keras.models import MODELS, ModelEntry
 
 
 def models(json_file: JsonOption = None) -> None:
@@ -29,17 +29,21 @@ def models(json_file: JsonOption = None) -> None:
 
     name = Column("name", no_wrap=True)
     table = Table(name, "precision", "data set", "weights", "test score")
-    for row in rows:
-        score = ""
-        if row["test_accuracy"] is not None:
-            score = f"{100 * float(str(row['test_accuracy'])):.2f} %"
-        elif row["test_psnr"] is not None:
-            score = "{test_psnr:.2f} dB (bicubic {bicubic_psnr:.2f})".format(**row)
+    for row, entry in zip(rows, MODELS.values(), strict=True):
         table.add_row(
             str(row["name"]),
             str(row["precision"]),
             str(row["dataset"]),
             "shipped" if row["weights"] else "none",
-            score,
+            _score(entry),
         )
     Console().print(table)
+
+
+def _score(entry: ModelEntry) -> str:
+    """Of the shipped weights on the test images."""
+    if entry.test_accuracy is not None:
+        return f"{100 * entry.test_accuracy:.2f} %"
+    if entry.test_psnr is not None:
+        return f"{entry.test_psnr:.2f} dB (bicubic {entry.bicubic_psnr:.2f})"
+    return ""
