@@ -224,7 +224,7 @@ def test_bad_input_is_one_line_and_status_2(files: list[Path], tmp_path: Path) -
         (["eval", text, "--data", "sample"], "not a .tflite file"),
         (
             ["eval", files[0], "--data", "mnist"],
-            "--data must be one of these data sets, got 'mnist'; accepted: cifar10",
+            "--data must be a folder of images or one of these data sets, got 'mnist'",
         ),
         (
             ["eval", files[0], "--data", "sample", "--split", "train"],

@@ -231,7 +231,7 @@ def test_another_network_or_normalization_is_refused(state: State) -> None:
         import_state(state, W1A1, mean=(0, 0, 0), std=(1, 0, 1))
     with pytest.raises(UsageError, match="--mean must be 3 numbers"):
         import_state(state, W1A1, mean=(0, 0), std=(1, 1, 1))
-    with pytest.raises(UsageError, match="go with networks for cifar10"):
+    with pytest.raises(UsageError, match="go with networks for CIFAR, got one for imagenet"):
         import_state(state, "resnet18-w1a1-imagenet", mean=(0, 0, 0), std=(1, 1, 1))
 
 
