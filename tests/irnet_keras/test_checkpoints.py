@@ -148,7 +148,7 @@ def test_two_damaged_checkpoints_are_both_named(tmp_path):
 def test_flips_are_unknown_where_the_last_weights_are_later_than_the_checkpoint(tmp_path):
     config = configured(epochs=2, checkpoint_steps=3)
     run(tmp_path, config)
-    (tmp_path / CHECKPOINT).write_bytes(b"nothing")  # (1, 3) is left, the last weights are of (2, 0)
+    (tmp_path / CHECKPOINT).write_bytes(b"nothing")  # leaves (1, 3); the last weights are of (2, 0)
     run(tmp_path, config, resume=True)
     rows = [json.loads(line) for line in (tmp_path / DIAGNOSTICS).read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2]
