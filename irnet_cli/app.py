@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 
 from irnet_cli.commands import data
+from irnet_cli.commands.android_assets import android_assets
 from irnet_cli.commands.baseline import baseline
 from irnet_cli.commands.bench import bench
 from irnet_cli.commands.convert import convert
@@ -48,6 +49,7 @@ app.command()(verify_file)
 app.command()(bench)
 app.command()(report)
 app.command()(models)
+app.command()(android_assets)
 
 
 def run() -> None:

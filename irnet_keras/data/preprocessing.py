@@ -26,9 +26,19 @@ def normalize(images: Images) -> Inputs:
     Returns:
         float32 of the same shape.
     """
+    scale, shift = normalization()
+    return images.astype(np.float32) * scale - shift
+
+
+def normalization() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What :func:`normalize` multiplies bytes with, and what it subtracts then.
+
+    Returns:
+        Scale and shift, float32, shape ``(3,)``, RGB.
+    """
     scale = np.float32(1.0) / (np.float32(255.0) * np.asarray(CIFAR10_STD, np.float32))
     shift = np.asarray(CIFAR10_MEAN, np.float32) / np.asarray(CIFAR10_STD, np.float32)
-    return images.astype(np.float32) * scale - shift
+    return scale, shift
 
 
 EVAL_PREPROCESSING: tuple[Callable[[Images], Inputs], ...] = (normalize,)
