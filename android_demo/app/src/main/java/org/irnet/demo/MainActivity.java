@@ -1,0 +1,453 @@
+package org.irnet.demo;
+
+import android.Manifest;
+import android.app.Activity;
+import android.content.ActivityNotFoundException;
+import android.content.Intent;
+import android.content.pm.PackageManager;
+import android.graphics.Bitmap;
+import android.graphics.BitmapFactory;
+import android.graphics.SurfaceTexture;
+import android.media.Image;
+import android.net.Uri;
+import android.os.Bundle;
+import android.os.Process;
+import android.os.SystemClock;
+import android.provider.Settings;
+import android.util.Log;
+import android.view.Surface;
+import android.view.TextureView;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import org.irnet.core.Comparison;
+import org.irnet.core.FormatException;
+import org.irnet.core.FrameConverter;
+import org.irnet.core.InferenceLoop;
+import org.irnet.core.ModelManifest;
+import org.irnet.core.PictureConverter;
+import org.irnet.core.ui.Screen;
+import org.irnet.core.ui.ScreenEvent;
+import org.irnet.core.ui.ScreenState;
+import org.irnet.demo.session.TfliteSession;
+
+/**
+ * Wires camera, inference loop and screen together. What the screen shows is decided by {@link
+ * Screen}, how by {@link MainView}; every callback of another thread comes back as an event here.
+ */
+public final class MainActivity extends Activity
+    implements InferenceLoop.Listener, CameraSource.Listener, MainView.Actions {
+  private static final String TAG = "irnet";
+  private static final int ASK_CAMERA = 1;
+  private static final int PICK = 2;
+  private static final int ROUNDS = 60;
+  private static final int WARMUP = 10;
+  private static final int REFRESH_MS = 200;
+  private static final int PICTURE_SIDE = 512;
+  private static final String KEY_BUILD = "build";
+  private static final String KEY_THREADS = "threads";
+  private static final String KEY_ASKED = "asked";
+
+  private final LiveNumbers numbers = new LiveNumbers();
+  private MainView view;
+  private Screen screen = Screen.start();
+  private List<ModelManifest.Model> builds = new ArrayList<>();
+  private int build;
+  private int threads = 1;
+  private boolean asked;
+  private String shared;
+  private Bitmap picture;
+  private boolean refreshing;
+  private boolean started;
+
+  private InferenceLoop loop;
+  private CameraSource camera;
+  private InferenceLoop.Selection selection;
+  private String engine = "";
+
+  // Read by the camera's thread.
+  private volatile int rotation;
+  private volatile boolean frames;
+
+  // Of the camera's thread.
+  private int sensorDegrees;
+  private FrameConverter converter;
+  private int size;
+  private byte[] rgb;
+
+  @Override
+  protected void onCreate(Bundle state) {
+    super.onCreate(state);
+    setContentView(R.layout.main);
+    if (state != null) {
+      build = state.getInt(KEY_BUILD);
+      threads = state.getInt(KEY_THREADS);
+      asked = state.getBoolean(KEY_ASKED);
+    }
+    view = new MainView(this, this);
+  }
+
+  @Override
+  protected void onSaveInstanceState(Bundle state) {
+    super.onSaveInstanceState(state);
+    state.putInt(KEY_BUILD, build);
+    state.putInt(KEY_THREADS, threads);
+    state.putBoolean(KEY_ASKED, asked);
+  }
+
+  @Override
+  protected void onStart() {
+    super.onStart();
+    started = true;
+    Models models = new Models(getAssets());
+    try {
+      ModelManifest manifest = models.manifest();
+      builds = manifest.buildsOf(manifest.models().get(0));
+      build = Math.min(build, builds.size() - 1);
+      view.setChoices(builds, build, threads);
+      size = builds.get(build).size();
+      loop = new InferenceLoop(TfliteSession::open, models, this);
+      select(build, threads);
+    } catch (IOException | FormatException e) {
+      apply(new ScreenEvent.ModelFailed(Models.fault(e), String.valueOf(e.getMessage())));
+    }
+    if (checkSelfPermission(Manifest.permission.CAMERA) == PackageManager.PERMISSION_GRANTED) {
+      openCamera();
+    } else if (!asked) {
+      asked = true;
+      requestPermissions(new String[] {Manifest.permission.CAMERA}, ASK_CAMERA);
+    } else {
+      apply(new ScreenEvent.PermissionRefused(refusedForGood()));
+    }
+  }
+
+  @Override
+  protected void onStop() {
+    started = false;
+    frames = false;
+    if (camera != null) {
+      camera.close();
+      camera = null;
+    }
+    if (loop != null) {
+      loop.close();
+      loop = null;
+    }
+    super.onStop();
+  }
+
+  @Override
+  public void onRequestPermissionsResult(int code, String[] permissions, int[] results) {
+    if (code != ASK_CAMERA || results.length == 0) {
+      return;  // interrupted, asked again at the next start
+    }
+    if (results[0] == PackageManager.PERMISSION_GRANTED) {
+      openCamera();
+    } else {
+      apply(new ScreenEvent.PermissionRefused(refusedForGood()));
+    }
+  }
+
+  private boolean refusedForGood() {
+    return !shouldShowRequestPermissionRationale(Manifest.permission.CAMERA);
+  }
+
+  // What the user does.
+
+  @Override
+  public void choose(int newBuild, int newThreads) {
+    if (newBuild != build || newThreads != threads) {
+      select(newBuild, newThreads);
+    }
+  }
+
+  @Override
+  public void compare() {
+    if (loop == null || !screen.canCompare()) {
+      return;
+    }
+    List<InferenceLoop.Selection> all = new ArrayList<>();
+    for (ModelManifest.Model model : builds) {
+      all.add(new InferenceLoop.Selection(model, threads));
+    }
+    apply(new ScreenEvent.CompareStarted(ROUNDS));
+    loop.compare(all, ROUNDS, WARMUP, System.nanoTime());
+  }
+
+  @Override
+  public void pickOrClose() {
+    if (screen.picture()) {
+      picture = null;
+      numbers.clear();
+      apply(new ScreenEvent.PictureClosed());
+      return;
+    }
+    Intent pick = new Intent(Intent.ACTION_GET_CONTENT).setType("image/*");
+    try {
+      startActivityForResult(pick.addCategory(Intent.CATEGORY_OPENABLE), PICK);
+    } catch (ActivityNotFoundException e) {
+      view.say(getString(R.string.picture_failed));
+    }
+  }
+
+  @Override
+  public void share() {
+    Intent send = new Intent(Intent.ACTION_SEND).setType("application/json");
+    send.putExtra(Intent.EXTRA_TEXT, shared);
+    startActivity(Intent.createChooser(send, getString(R.string.share)));
+  }
+
+  @Override
+  public void remedy() {
+    ScreenState state = screen.state();
+    if (state instanceof ScreenState.PermissionDenied denied) {
+      if (denied.forGood()) {
+        Uri app = Uri.fromParts("package", getPackageName(), null);
+        startActivity(new Intent(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, app));
+      } else {
+        requestPermissions(new String[] {Manifest.permission.CAMERA}, ASK_CAMERA);
+      }
+    } else if (state instanceof ScreenState.CameraProblem) {
+      openCamera();
+    }
+  }
+
+  @Override
+  protected void onActivityResult(int code, int result, Intent data) {
+    if (code != PICK || result != RESULT_OK || data == null || data.getData() == null) {
+      return;
+    }
+    try {
+      picture = readPicture(data.getData());
+      numbers.clear();
+      apply(new ScreenEvent.PicturePicked());
+      offerPicture();
+    } catch (IOException | SecurityException e) {
+      view.say(getString(R.string.picture_failed));
+    }
+  }
+
+  /** Small enough for the screen, in pixels that can be read. */
+  private Bitmap readPicture(Uri uri) throws IOException {
+    BitmapFactory.Options options = new BitmapFactory.Options();
+    options.inJustDecodeBounds = true;
+    try (InputStream in = getContentResolver().openInputStream(uri)) {
+      BitmapFactory.decodeStream(in, null, options);
+    }
+    int side = Math.min(options.outWidth, options.outHeight);
+    options.inSampleSize = Math.max(1, Integer.highestOneBit(Math.max(1, side / PICTURE_SIDE)));
+    options.inJustDecodeBounds = false;
+    try (InputStream in = getContentResolver().openInputStream(uri)) {
+      Bitmap decoded = BitmapFactory.decodeStream(in, null, options);
+      if (decoded == null) {
+        throw new IOException("not a picture");
+      }
+      return decoded;
+    }
+  }
+
+  private void offerPicture() {
+    if (picture == null || loop == null) {
+      return;
+    }
+    int width = picture.getWidth();
+    int height = picture.getHeight();
+    int[] pixels = new int[width * height];
+    picture.getPixels(pixels, 0, width, 0, 0, width, height);
+    loop.offer(PictureConverter.convert(pixels, width, height, builds.get(build).size()));
+  }
+
+  private void select(int newBuild, int newThreads) {
+    build = newBuild;
+    threads = newThreads;
+    numbers.clear();
+    selection = new InferenceLoop.Selection(builds.get(build), threads);
+    apply(new ScreenEvent.ModelChosen());
+    if (loop != null) {
+      loop.select(selection);
+    }
+  }
+
+  private void openCamera() {
+    if (camera != null) {
+      camera.close();
+      camera = null;
+    }
+    apply(new ScreenEvent.PermissionGranted());
+    TextureView texture = view.preview();
+    if (texture.isAvailable()) {
+      startCamera(texture.getSurfaceTexture());
+    } else {
+      texture.setSurfaceTextureListener(new WhenAvailable());
+    }
+  }
+
+  private void startCamera(SurfaceTexture texture) {
+    if (started && camera == null) {
+      rotation = 90 * display();
+      view.turnPreview(rotation);
+      camera = new CameraSource(this, texture, this);
+    }
+  }
+
+  @SuppressWarnings("deprecation")  // the other form needs API 30
+  private int display() {
+    int turns = getWindowManager().getDefaultDisplay().getRotation();
+    return turns == Surface.ROTATION_0 ? 0 : turns;
+  }
+
+  // What the camera says, on its thread.
+
+  @Override
+  public void onOpened(int degrees) {
+    sensorDegrees = degrees;
+    post(new ScreenEvent.CameraOpened());
+  }
+
+  @Override
+  public void onFrame(Image image) {
+    InferenceLoop target = loop;
+    if (!frames || target == null) {
+      return;
+    }
+    if (converter == null) {
+      converter = new FrameConverter(size);
+      rgb = new byte[3 * size * size];
+    }
+    Image.Plane[] planes = image.getPlanes();
+    set(converter.y, planes[0]);
+    set(converter.u, planes[1]);
+    set(converter.v, planes[2]);
+    int degrees = (sensorDegrees - rotation + 360) % 360;
+    converter.convert(image.getWidth(), image.getHeight(), degrees, rgb);
+    target.offer(rgb);
+  }
+
+  private static void set(FrameConverter.Plane plane, Image.Plane from) {
+    plane.set(from.getBuffer(), from.getRowStride(), from.getPixelStride());
+  }
+
+  @Override
+  public void onFailed(ScreenState.CameraFault fault) {
+    Log.w(TAG, "camera: " + fault);
+    post(new ScreenEvent.CameraFailed(fault));
+  }
+
+  // What the inference loop says, on its thread.
+
+  @Override
+  public void onReady(InferenceLoop.Selection ready, String name, long openNanos) {
+    Log.i(TAG, String.format(Locale.ROOT, "open_ms=%.1f engine=%s", openNanos / 1e6, name));
+    runOnUiThread(
+        () -> {
+          if (ready == selection) {
+            engine = name;
+            apply(new ScreenEvent.ModelReady());
+            offerPicture();
+          }
+        });
+  }
+
+  @Override
+  public void onResult(InferenceLoop.Selection of, float[] logits, long nanos) {
+    if (!numbers.hasResult()) {
+      long sinceStart = SystemClock.elapsedRealtime() - Process.getStartElapsedRealtime();
+      Log.i(TAG, "result_after_start_ms=" + sinceStart);
+    }
+    numbers.add(logits, nanos);
+  }
+
+  @Override
+  public void onFailed(InferenceLoop.Selection failed, Throwable cause) {
+    Log.e(TAG, "model " + failed.model.name(), cause);
+    runOnUiThread(
+        () -> {
+          if (failed == selection) {
+            String detail = String.valueOf(cause.getMessage());
+            apply(new ScreenEvent.ModelFailed(Models.fault(cause), detail));
+          }
+        });
+  }
+
+  @Override
+  public void onCompareProgress(int done, int rounds) {
+    if (done % 10 == 0) {
+      post(new ScreenEvent.CompareProgress(done, rounds));
+    }
+  }
+
+  @Override
+  public void onCompared(Comparison comparison) {
+    String json = comparison.toJson(DeviceInfo.read());
+    String text = MainView.describe(this, comparison);
+    try {
+      Log.i(TAG, "result_file=" + ResultFile.write(this, json));
+    } catch (IOException e) {
+      Log.w(TAG, "no result file", e);  // it can still be shared
+    }
+    runOnUiThread(
+        () -> {
+          shared = json;
+          view.showComparison(text);
+          apply(new ScreenEvent.CompareEnded());
+        });
+  }
+
+  @Override
+  public void onCompareFailed(Throwable cause) {
+    Log.e(TAG, "compare", cause);
+    String text = getString(R.string.compare_failed, String.valueOf(cause.getMessage()));
+    runOnUiThread(
+        () -> {
+          view.say(text);
+          apply(new ScreenEvent.CompareEnded());
+        });
+  }
+
+  private void post(ScreenEvent event) {
+    runOnUiThread(() -> apply(event));
+  }
+
+  private void apply(ScreenEvent event) {
+    screen = screen.after(event);
+    frames = screen.usesFrames() || (screen.compareRounds() > 0 && !screen.picture());
+    view.show(screen, picture);
+    if (!refreshing && started) {
+      refreshing = true;
+      refresh();
+    }
+  }
+
+  private void refresh() {
+    if (!started) {
+      refreshing = false;
+      return;
+    }
+    if (selection != null) {
+      view.showNumbers(selection.model, numbers, engine);
+    }
+    view.preview().postDelayed(this::refresh, REFRESH_MS);
+  }
+
+  private final class WhenAvailable implements TextureView.SurfaceTextureListener {
+    @Override
+    public void onSurfaceTextureAvailable(SurfaceTexture texture, int width, int height) {
+      startCamera(texture);
+    }
+
+    @Override
+    public void onSurfaceTextureSizeChanged(SurfaceTexture texture, int width, int height) {
+      view.turnPreview(rotation);
+    }
+
+    @Override
+    public boolean onSurfaceTextureDestroyed(SurfaceTexture texture) {
+      return true;
+    }
+
+    @Override
+    public void onSurfaceTextureUpdated(SurfaceTexture texture) {}
+  }
+}

@@ -1,0 +1,82 @@
+"""Build and check the Android demo without Google's servers.
+
+    python android_demo/tools/demo.py test     # JUnit tests of core
+    python android_demo/tools/demo.py host     # the app's inference on this machine's JVM
+    python android_demo/tools/demo.py apk      # build/irnet-demo-debug.apk, checked
+    python android_demo/tools/demo.py all
+"""
+
+import argparse
+import platform
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import android_on_linux
+import build_apk
+import build_native
+from java_build import ROOT, compile_java, java_home, junit, run
+from packages import JUNIT, BuildError, fetch, unpack_tflite
+
+BUILD = ROOT / "build"
+DOWNLOADS = BUILD / "downloads"
+CORE = ROOT / "core" / "src"
+APP = ROOT / "app" / "src"
+
+
+def test() -> None:
+    """JUnit tests of ``core``."""
+    jar = fetch(JUNIT, DOWNLOADS)
+    core = compile_java([CORE / "main" / "java"], [], BUILD / "core")
+    tests = compile_java([CORE / "test" / "java"], [core, jar], BUILD / "core-test")
+    junit(jar, tests, [core], CORE / "test" / "resources")
+
+
+def host() -> None:
+    """The app's sessions with Android's own TensorFlow Lite on this machine."""
+    if platform.machine() != "x86_64":
+        raise BuildError(f"host needs an x86-64 machine, this is {platform.machine()}")
+    jar = fetch(JUNIT, DOWNLOADS)
+    tflite = unpack_tflite(DOWNLOADS)
+    runtime = BUILD / "tflite-on-linux"
+    android_on_linux.build(tflite.libraries["x86_64"], runtime)
+    native = build_native.build("host", java_home(), BUILD / "native")
+    core = compile_java([CORE / "main" / "java"], [], BUILD / "core")
+    session = APP / "main" / "java" / "org" / "irnet" / "demo" / "session"
+    delegate = ROOT / "lce-delegate" / "src" / "main" / "java"
+    main = compile_java([session, delegate], [core, *tflite.jars], BUILD / "host")
+    tests = compile_java([APP / "hostTest" / "java"], [core, main, jar], BUILD / "host-test")
+    resources = APP / "hostTest" / "resources"
+    junit(
+        jar, tests, [core, main, *tflite.jars], resources, runtime, [runtime, native.parent]
+    )
+
+
+def apk() -> None:
+    """Build the APK and check it with other tools than those that built it."""
+    path = build_apk.build(BUILD, DOWNLOADS)
+    checker = BUILD / "checker"
+    python = checker / "bin" / "python"
+    if not python.exists():
+        venv.create(checker, with_pip=True)
+        requirements = ROOT / "tools" / "requirements.txt"
+        run([python, "-m", "pip", "install", "-q", "-r", requirements])
+    run([python, ROOT / "tools" / "check_apk.py", path])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    steps = {"test": [test], "host": [host], "apk": [apk], "all": [test, host, apk]}
+    parser.add_argument("what", choices=steps)
+    try:
+        for step in steps[parser.parse_args().what]:
+            step()
+    except (BuildError, subprocess.CalledProcessError, OSError) as error:
+        print(f"demo.py: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
