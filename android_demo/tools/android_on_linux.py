@@ -24,7 +24,7 @@ RENAMED = (
 )
 
 PT_LOAD, PT_DYNAMIC = 1, 2
-DT_STRTAB, DT_SYMTAB, DT_STRSZ = 5, 6, 10
+DT_STRTAB, DT_STRSZ = 5, 10
 VERSION_TAGS = (0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF)
 IGNORED_TAG = 0x6FFFFEF0
 
@@ -33,7 +33,7 @@ def without_versions(library: bytes) -> bytes:
     """A copy of a 64-bit little-endian ELF library that glibc's loader accepts.
 
     Raises:
-        ValueError: a renamed function shares its name's bytes with another symbol.
+        ValueError: a function to rename is not there, or shares its name with another symbol.
     """
     data = bytearray(library)
     (first,) = struct.unpack_from("<Q", data, 32)
@@ -59,9 +59,8 @@ def without_versions(library: bytes) -> bytes:
     for name in RENAMED:
         place = data.find(b"\0" + name + b"\0", strings, strings + size)
         if place < 0:
-            place = data.find(b"v" + name + b"\0", strings, strings + size)
-        if place >= 0 and not name.startswith(b"v"):
-            data[place + 1] = ord("B")
+            raise ValueError(f"no symbol of its own is called {name.decode()}")
+        data[place + 1] = ord("B")
     return bytes(data)
 
 
@@ -76,11 +75,9 @@ def build(library: Path, out: Path, compiler: str = "gcc") -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / library.name).write_bytes(without_versions(library.read_bytes()))
     first = out / SHIM_NAMES[0]
-    subprocess.run(
-        [compiler, "-O1", "-Wall", "-fPIC", "-shared", "-o", first, SHIM]
-        + [f"-Wl,-soname,{SHIM_NAMES[0]}", "-Wl,--no-as-needed", "-lm", "-ldl"],
-        check=True,
-    )
+    command = [compiler, "-O1", "-Wall", "-fPIC", "-shared", "-o", first, SHIM]
+    command += [f"-Wl,-soname,{SHIM_NAMES[0]}", "-Wl,--no-as-needed", "-lm", "-ldl"]
+    subprocess.run(command, check=True)
     for name in SHIM_NAMES[1:]:
         (out / name).unlink(missing_ok=True)
         (out / name).symlink_to(first.name)

@@ -29,12 +29,9 @@ def build_stub(target: str, folder: Path) -> None:
     """Write a ``libc.so`` that has the names to link with and does nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     code = "".join(f"void {name}(void) {{}}\n" for name in declared_functions())
-    subprocess.run(
-        ["clang", f"--target={target}", "-x", "c", "-", "-fno-builtin", "-w", "-nostdlib"]
-        + ["-shared", "-fPIC", "-fuse-ld=lld", "-Wl,-soname,libc.so", "-o", folder / "libc.so"],
-        input=code.encode(),
-        check=True,
-    )
+    command = ["clang", f"--target={target}", "-x", "c", "-", "-fno-builtin", "-w", "-nostdlib"]
+    command += ["-shared", "-fPIC", "-fuse-ld=lld", "-Wl,-soname,libc.so"]
+    subprocess.run([*command, "-o", folder / "libc.so"], input=code.encode(), check=True)
 
 
 def jni_include(java_home: Path) -> str:

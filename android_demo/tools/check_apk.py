@@ -25,7 +25,6 @@ SYSTEM = {"libc.so", "libm.so", "libdl.so", "liblog.so"}
 # TensorFlow Lite 2.16.1 was linked for 4 KB pages. Android 16 loads such libraries on devices
 # with 16 KB pages in a compatibility mode; the Gradle build has LiteRT, which needs none.
 SMALL_PAGES = {"libtensorflowlite_jni.so"}
-# What the JNI library may take from Android's C library (API 24).
 OURS = "liblce_delegate_jni.so"
 NAMESPACE = "{http://schemas.android.com/apk/res/android}"
 CLASSES = {
@@ -82,7 +81,9 @@ def check_libraries(archive: zipfile.ZipFile) -> None:
             small = library.page < PAGE
             require(not small or file in SMALL_PAGES, f"{abi}/{file}: {library.page}-byte pages")
             needs = ", ".join(library.needed)
-            print(f"{abi}/{file}: needs {needs}, {len(library.imports)} symbols, page {library.page}")
+            print(
+                f"{abi}/{file}: needs {needs}, {len(library.imports)} symbols, page {library.page}"
+            )
         ours = libraries[OURS]
         require(ours.needed == ("libc.so",), f"{abi}/{OURS} needs {ours.needed}")
         require(not ours.thread_local, f"{abi}/{OURS} has thread-local variables")
@@ -105,7 +106,9 @@ def check_manifest(apk: APK) -> None:
         print(f"{name}: {found}")
     root = apk.get_android_manifest_xml()
     (activity,) = root.iter("activity")
-    require(activity.get(f"{NAMESPACE}exported") == "true", "the launcher cannot start the activity")
+    require(
+        activity.get(f"{NAMESPACE}exported") == "true", "the launcher cannot start the activity"
+    )
     (application,) = root.iter("application")
     require(
         application.get(f"{NAMESPACE}extractNativeLibs") == "false",

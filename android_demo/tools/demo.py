@@ -1,21 +1,25 @@
 """Build and check the Android demo without Google's servers.
 
-    python android_demo/tools/demo.py test     # JUnit tests of core
-    python android_demo/tools/demo.py host     # the app's inference on this machine's JVM
-    python android_demo/tools/demo.py apk      # build/irnet-demo-debug.apk, checked
-    python android_demo/tools/demo.py all
+python android_demo/tools/demo.py test     # JUnit tests of core
+python android_demo/tools/demo.py host     # the app's inference on this machine's JVM
+python android_demo/tools/demo.py apk      # build/irnet-demo-debug.apk, checked
+python android_demo/tools/demo.py all
 """
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
 import venv
+from dataclasses import dataclass
 from pathlib import Path
 
 import android_on_linux
 import build_apk
 import build_native
+import check_api
+import emulated
 from java_build import ROOT, compile_java, java_home, junit, run
 from packages import JUNIT, BuildError, fetch, unpack_tflite
 
@@ -33,11 +37,25 @@ def test() -> None:
     junit(jar, tests, [core], CORE / "test" / "resources")
 
 
-def host() -> None:
-    """The app's sessions with Android's own TensorFlow Lite on this machine."""
+@dataclass(frozen=True)
+class Host:
+    """The app's inference, built for this machine.
+
+    Attributes:
+        class_path: of the sessions.
+        runtime: folder of TensorFlow Lite's library and what it needs.
+        jni: folders of native libraries.
+    """
+
+    class_path: list[Path]
+    runtime: Path
+    jni: list[Path]
+
+
+def build_host() -> Host:
+    """Build sessions, delegate and TensorFlow Lite for this machine's JVM."""
     if platform.machine() != "x86_64":
-        raise BuildError(f"host needs an x86-64 machine, this is {platform.machine()}")
-    jar = fetch(JUNIT, DOWNLOADS)
+        raise BuildError(f"this needs an x86-64 machine, not {platform.machine()}")
     tflite = unpack_tflite(DOWNLOADS)
     runtime = BUILD / "tflite-on-linux"
     android_on_linux.build(tflite.libraries["x86_64"], runtime)
@@ -46,16 +64,34 @@ def host() -> None:
     session = APP / "main" / "java" / "org" / "irnet" / "demo" / "session"
     delegate = ROOT / "lce-delegate" / "src" / "main" / "java"
     main = compile_java([session, delegate], [core, *tflite.jars], BUILD / "host")
-    tests = compile_java([APP / "hostTest" / "java"], [core, main, jar], BUILD / "host-test")
+    return Host([core, main, *tflite.jars], runtime, [runtime, native.parent])
+
+
+def host() -> None:
+    """The app's sessions with Android's own TensorFlow Lite on this machine."""
+    built = build_host()
+    jar = fetch(JUNIT, DOWNLOADS)
+    sources = [APP / "hostTest" / "java"]
+    tests = compile_java(sources, [*built.class_path, jar], BUILD / "host-test")
     resources = APP / "hostTest" / "resources"
-    junit(
-        jar, tests, [core, main, *tflite.jars], resources, runtime, [runtime, native.parent]
-    )
+    junit(jar, tests, built.class_path, resources, built.runtime, built.jni)
+
+
+def bench() -> None:
+    """What of a frame's way can be timed here."""
+    built = build_host()
+    classes = compile_java([APP / "hostBench" / "java"], built.class_path, BUILD / "host-bench")
+    path = os.pathsep.join(str(part) for part in (*built.class_path, classes))
+    command = [java_home() / "bin" / "java", "-cp", path]
+    command += [f"-Djava.library.path={os.pathsep.join(str(part) for part in built.jni)}"]
+    command += ["org.irnet.demo.session.Bench"]
+    run(command, cwd=ROOT, env={**os.environ, "LD_LIBRARY_PATH": str(built.runtime)})
 
 
 def apk() -> None:
     """Build the APK and check it with other tools than those that built it."""
     path = build_apk.build(BUILD, DOWNLOADS)
+    check_api.check(BUILD / "apk" / "classes.dex", DOWNLOADS, BUILD / "apk")
     checker = BUILD / "checker"
     python = checker / "bin" / "python"
     if not python.exists():
@@ -67,7 +103,14 @@ def apk() -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    steps = {"test": [test], "host": [host], "apk": [apk], "all": [test, host, apk]}
+    steps = {
+        "test": [test],
+        "host": [host],
+        "apk": [apk],
+        "all": [test, host, apk],
+        "bench": [bench],
+        "emulated": [lambda: emulated.run_arm64(BUILD / "native")],
+    }
     parser.add_argument("what", choices=steps)
     try:
         for step in steps[parser.parse_args().what]:

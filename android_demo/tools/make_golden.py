@@ -7,6 +7,7 @@ Everything here is NumPy and this project's own Python; nothing is shared with t
 """
 
 import argparse
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -33,7 +34,7 @@ LOGIT_IMAGES = 32  # whose logits are kept in every bit
 def boxes(length: int, count: int) -> list[slice]:
     """``count`` neighbouring parts of a length, each at least one long."""
     starts = [i * length // count for i in range(count + 1)]
-    return [slice(a, max(a + 1, b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [slice(a, max(a + 1, b)) for a, b in itertools.pairwise(starts)]
 
 
 def box_means(plane: np.ndarray, count: int) -> np.ndarray:

@@ -19,7 +19,7 @@ static FILE* Stream(void* file) {
   return file;
 }
 
-int vBprintf(void* file, const char* format, va_list arguments) {
+int Bfprintf(void* file, const char* format, va_list arguments) {
   return vfprintf(Stream(file), format, arguments);
 }
 
