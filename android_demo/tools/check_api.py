@@ -27,10 +27,16 @@ def java8_classes(out: Path) -> Path:
         zipfile.ZipFile(java_home() / "lib" / "ct.sym") as symbols,
         zipfile.ZipFile(out, "w") as jar,
     ):
+        seen = set()
         for name in symbols.namelist():
-            releases, _, path = name.partition("/")
-            if "8" in releases and path.startswith("java/") and path.endswith(".sig"):
-                jar.writestr(f"{path.removesuffix('.sig')}.class", symbols.read(name))
+            releases, *folders = name.removesuffix(".sig").split("/")
+            if folders and "." in folders[0]:  # a module
+                folders = folders[1:]
+            path = f"{'/'.join(folders)}.class"
+            wanted = "8" in releases and path.startswith("java/") and path not in seen
+            if wanted and name.endswith(".sig"):
+                seen.add(path)
+                jar.writestr(path, symbols.read(name))
     return out
 
 
