@@ -12,6 +12,7 @@ from irnet_keras.data.cifar10 import LABELS
 from irnet_keras.data.preprocessing import EVAL_PREPROCESSING, normalization, normalize
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write, make_folder
+from irnet_keras.models import networks
 
 SCHEMA = "irnet.android-assets/1"
 MANIFEST = "models.json"
@@ -111,7 +112,7 @@ def check_model(name: str, labels: Sequence[str] | None) -> models.ModelEntry:
         raise UsageError(
             f"MODEL {name}: the app knows images of {', '.join(DATASETS)}, not of {entry.dataset}"
         )
-    classes = models.DATASETS[entry.dataset].num_classes
+    classes = networks.DATASETS[entry.dataset].num_classes
     given = labels or DATASETS[entry.dataset]
     if given is None:
         raise UsageError(f"MODEL {name} needs --labels, a file with {classes} lines")
@@ -148,7 +149,7 @@ def _convert(entry: models.ModelEntry, build: str, model: Any, log: Log) -> Asse
 
 
 def _row(asset: Asset) -> dict[str, Any]:
-    height, width, _ = models.DATASETS[asset.entry.dataset].image
+    height, width, _ = networks.DATASETS[asset.entry.dataset].image
     if height != width:
         raise AssertionError(f"the app's images are square, not {height}x{width}")
     return {

@@ -73,9 +73,10 @@ def link_resources(work: Path) -> Path:
         raise BuildError("Android's resources are needed: apt install android-framework-res aapt")
     manifest = work / "AndroidManifest.xml"
     text = (APP / "AndroidManifest.xml").read_text(encoding="utf-8")
-    # Gradle adds these two itself.
+    # Gradle adds these itself.
     text = text.replace("<manifest ", '<manifest package="org.irnet.demo" ', 1)
-    text = text.replace("<application", '<application android:debuggable="true"', 1)
+    added = '<application android:debuggable="true" android:extractNativeLibs="false"'
+    text = text.replace("<application", added, 1)
     manifest.write_text(text, encoding="utf-8")
     compiled, base = work / "resources.zip", work / "base.apk"
     run(["aapt2", "compile", "--dir", APP / "res", "-o", compiled])
