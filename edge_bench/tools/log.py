@@ -27,7 +27,7 @@ _MEMORY = re.compile(
 )
 _DELEGATE = re.compile(r"^(?:Explicitly applied|Though) (\S+) delegate\b.*$")
 _PROFILING = "Operator-wise Profiling Info for Regular Benchmark Runs:"
-_FAILED = ("Benchmarking failed.", "Failed to ", "Aborted", "Segmentation fault")
+_FAILED = ("Benchmarking failed.", "Aborted", "Segmentation fault")
 # Six significant digits are printed.
 _PRINTED = 2e-5
 
@@ -53,7 +53,8 @@ def read_log(text: str, log: str | Path) -> Log:
     lines = [_stripped(line) for line in text.splitlines()]
     failed = [line for _, line in lines if line.startswith(_FAILED)]
     if failed:
-        raise LogError(f"the tool says {failed[0]!r}; raw log: {log}")
+        errors = [line for level, line in lines if level == "ERROR"]
+        raise LogError(f"the tool says {(errors or failed)[0]!r}; raw log: {log}")
     bodies = [line for _, line in lines]
     if "STARTING!" not in bodies:
         raise LogError(f"the output has no line 'STARTING!'; raw log: {log}")
@@ -127,7 +128,7 @@ def read_stats(line: str, log: str | Path) -> Stats:
     Raises:
         LogError: no runs, a missing or an impossible value.
     """
-    pairs = dict(re.findall(r"([A-Za-z_]\w*)=(\S+)", line))
+    pairs = dict(re.findall(r"([A-Za-z_]\w*)=([^\s(]+)", line))
     count = pairs.get("count", "")
     if not count.isdecimal() or int(count) < 1:
         raise LogError(f"the tool timed no run ({line!r}); raw log: {log}")
