@@ -3,7 +3,10 @@
 import re
 from dataclasses import dataclass
 
-# Constant; prints "== name" and the text of it. Files that a system does not have stay empty.
+from edge_bench.conditions import throttling_flags
+from edge_bench.schema import CpuState
+
+# Prints "== name" and the text of it. Files that a system does not have stay empty.
 SCRIPT = r"""
 show() { echo "== $1"; shift; "$@" 2>/dev/null; }
 show kernel uname -s
@@ -24,17 +27,6 @@ show board tr -d '\000' < /proc/device-tree/model 2>/dev/null
 show cpuinfo cat /proc/cpuinfo
 exit 0
 """
-# Bits of the Raspberry Pi firmware's get_throttled, Raspberry Pi documentation, vcgencmd.
-_THROTTLED = {
-    0: "under-voltage now",
-    1: "frequency capped now",
-    2: "throttled now",
-    3: "soft temperature limit now",
-    16: "under-voltage since boot",
-    17: "frequency capped since boot",
-    18: "throttled since boot",
-    19: "soft temperature limit since boot",
-}
 # ARM's and other makers' numbers of cores; /proc/cpuinfo of 64-bit ARM has no names.
 _PARTS = {
     (0x41, 0xD03): "Cortex-A53",
@@ -89,27 +81,6 @@ class Facts:
         return {"armv8l": "armv7l", "amd64": "x86_64"}.get(self.machine, self.machine)
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """What may change during a measurement; None or empty where it cannot be read.
-
-    Attributes:
-        load_average: over 1, 5 and 15 minutes.
-        governor: of the first core's frequency.
-        frequency_mhz: of each core, now.
-        temperature_c: hottest zone, degrees Celsius.
-        throttled: what a Raspberry Pi's firmware reports; None without that firmware.
-        memory_available_bytes: for new programs.
-    """
-
-    load_average: tuple[float, float, float] | None
-    governor: str | None
-    frequency_mhz: tuple[float, ...]
-    temperature_c: float | None
-    throttled: tuple[str, ...] | None
-    memory_available_bytes: int | None
-
-
 def parse_facts(text: str) -> Facts:
     """Facts from the script's output."""
     part = _parts(text)
@@ -129,8 +100,8 @@ def parse_facts(text: str) -> Facts:
     )
 
 
-def parse_conditions(text: str) -> Conditions:
-    """Conditions from the script's output."""
+def parse_conditions(text: str) -> CpuState:
+    """Load, frequencies, temperature from the script's output."""
     part = _parts(text)
     load = re.match(r"([\d.]+) ([\d.]+) ([\d.]+)", part.get("load", ""))
     kilohertz = re.findall(r"^\d+$", part.get("frequency", ""), re.MULTILINE)
@@ -138,18 +109,13 @@ def parse_conditions(text: str) -> Conditions:
     # Zones that are off report 0 or nonsense.
     temperatures = [t / 1000 for t in millidegrees if 0 < t < 200_000]
     flags = re.fullmatch(r"throttled=0x([0-9a-fA-F]+)\s*", part.get("throttled", ""))
-    return Conditions(
+    return CpuState(
         load_average=(float(load[1]), float(load[2]), float(load[3])) if load else None,
         governor=_line(part, "governor"),
-        frequency_mhz=tuple(int(k) / 1000 for k in kilohertz),
+        frequency_mhz=[int(k) / 1000 for k in kilohertz],
         temperature_c=max(temperatures, default=None),
-        throttled=_flags(int(flags[1], 16)) if flags else None,
-        memory_available_bytes=_memory(part, "MemAvailable"),
+        throttling=throttling_flags(int(flags[1], 16)) if flags else None,
     )
-
-
-def _flags(value: int) -> tuple[str, ...]:
-    return tuple(text for bit, text in _THROTTLED.items() if value >> bit & 1)
 
 
 def _parts(text: str) -> dict[str, str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from edge_bench.schema import CpuState
 from edge_bench.targets.address import Address
 from edge_bench.targets.facts import (
     SCRIPT,
-    Conditions,
     Facts,
     parse_conditions,
     parse_facts,
@@ -314,7 +314,7 @@ class Target:
                 self.label = f"adb:{self._facts.product}"
         return self._facts
 
-    def conditions(self) -> Conditions:
+    def conditions(self) -> CpuState:
         """How the target is doing now."""
         return parse_conditions(self._state())
 

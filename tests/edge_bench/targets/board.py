@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,11 +34,9 @@ class Proxy:
     def cut(self) -> None:
         """Cut everything now."""
         for each in self._open:
-            for step in (lambda s=each: s.shutdown(socket.SHUT_RDWR), each.close):
-                try:
-                    step()
-                except OSError:
-                    pass
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+            each.close()
         self._open.clear()
 
     def serve(self, listener: socket.socket) -> None:
