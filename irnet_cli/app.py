@@ -10,6 +10,7 @@ import typer
 from irnet_cli.commands import data
 from irnet_cli.commands.baseline import baseline
 from irnet_cli.commands.bench import bench
+from irnet_cli.commands.compare import compare
 from irnet_cli.commands.convert import convert
 from irnet_cli.commands.eval import eval_
 from irnet_cli.commands.explain import explain
@@ -46,6 +47,7 @@ app.command()(import_torch)
 app.command()(verify)
 app.command()(verify_file)
 app.command()(bench)
+app.command()(compare)
 app.command()(report)
 app.command()(models)
 
