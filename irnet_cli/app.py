@@ -10,7 +10,9 @@ import typer
 from irnet_cli.commands import data
 from irnet_cli.commands.baseline import baseline
 from irnet_cli.commands.bench import bench
+from irnet_cli.commands.compare import compare
 from irnet_cli.commands.convert import convert
+from irnet_cli.commands.doctor import doctor
 from irnet_cli.commands.eval import eval_
 from irnet_cli.commands.explain import explain
 from irnet_cli.commands.import_torch import import_torch
@@ -46,6 +48,8 @@ app.command()(import_torch)
 app.command()(verify)
 app.command()(verify_file)
 app.command()(bench)
+app.command()(compare)
+app.command()(doctor)
 app.command()(report)
 app.command()(models)
 

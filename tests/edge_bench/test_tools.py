@@ -140,7 +140,7 @@ def test_garbage_is_refused(text: str) -> None:
 
 
 def test_a_tool_that_says_it_failed_is_quoted() -> None:
-    with pytest.raises(LogError, match="unresolved custom op: LceQuantize.*failed"):
+    with pytest.raises(LogError, match="unresolved custom op: LceQuantize"):
         parse("failed.txt")
 
 
