@@ -133,6 +133,15 @@ def bench_on(
     return BenchResult(context=context, devices=devices, builds=builds)
 
 
+def merged(results: Sequence[BenchResult]) -> BenchResult:
+    """One result of several, made by one command on different targets; the first's context."""
+    return BenchResult(
+        context=results[0].context,
+        devices=[device for result in results for device in result.devices],
+        builds=[build for result in results for build in result.builds],
+    )
+
+
 def _device_name(target: Target, taken: Sequence[str]) -> str:
     """The target's label, with a number if there are several of a kind."""
     target.facts()  # a phone's label is its model

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from converters.runtimes import TFLiteProcess
+from converters.runtimes import TFLiteProcess, engine_for
 from converters.untrusted import Policy
 from edge_bench.targets import Target
 from irnet_keras.errors import CheckFailed, UsageError
@@ -61,11 +61,7 @@ def agreement(target: Target, path: Path, remote: str, data: Labelled, policy: P
     """
     count = len(data.labels)
     with TFLiteProcess(path, policy=policy) as process:
-        logits = process.run(data.inputs)
-        if logits.ndim != 2:
-            raise UsageError(
-                f"{path} is not a classifier: its output has shape {(1, *logits.shape[1:])}"
-            )
+        logits = _logits(process, path, data)
         raw = process.inputs[0].quantize(data.inputs)
         details = process.outputs[0]
     with tempfile.TemporaryDirectory() as folder:
@@ -91,6 +87,25 @@ def agreement(target: Target, path: Path, remote: str, data: Labelled, policy: P
         host_agreement=float(np.mean(there == here)),
         num_examples=count,
     )
+
+
+def local_accuracy(
+    path: Path, data: Labelled, policy: Policy, engine: str = "auto"
+) -> dict[str, Any]:
+    """This machine's own accuracy, for :meth:`BenchResult.with_accuracy`."""
+    with TFLiteProcess(path, engine=engine_for(path, engine), policy=policy) as process:
+        logits = _logits(process, path, data)
+    found = np.mean(np.argmax(logits, -1) == data.labels)
+    return {"accuracy": float(found), "num_examples": len(data.labels)}
+
+
+def _logits(process: TFLiteProcess, path: Path, data: Labelled) -> NDArray[np.float32]:
+    logits = process.run(data.inputs)
+    if logits.ndim != 2:
+        raise UsageError(
+            f"{path} is not a classifier: its output has shape {(1, *logits.shape[1:])}"
+        )
+    return logits
 
 
 def _predictions(target: Target, path: Path, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 import secrets
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -299,6 +300,8 @@ class Target:
         Raises:
             TargetError: there is none.
         """
+        if self.address.kind == "local":
+            return sys.executable
         if self._python is None:
             done = self._link.execute(shell_line(_PYTHON, VENV), timeout_s=SHORT_SECONDS)
             self._python = done.stdout.strip()
@@ -319,8 +322,7 @@ class Target:
         return parse_conditions(self._state())
 
     def _state(self) -> str:
-        python = self._python
-        if python is None:
-            with contextlib.suppress(TargetError):
-                python = self.python
-        return self.shell(SCRIPT, python or "python3")
+        python = "python3"
+        with contextlib.suppress(TargetError):
+            python = self.python
+        return self.shell(SCRIPT, python)
