@@ -58,7 +58,7 @@ def test_a_file_of_version_1_is_read_as_this_version() -> None:
     assert result.schema_id == "irnet.bench/2"
     (device,) = result.devices
     assert (device.name, device.kind, device.cores) == ("local", "local", 4)
-    assert device.before == result.context.before
+    assert device.before == example().devices[0].before
     assert {b.device for b in result.builds} == {"local"}
     assert [b.samples_ms for b in result.builds] == [b.samples_ms for b in example().builds]
     del old["context"]["cores"]
