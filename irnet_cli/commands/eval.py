@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from irnet_cli.data_argument import check_data, labelled_images
 from irnet_cli.model_argument import (
     NetworkOption,
     TrustOption,
@@ -14,17 +15,14 @@ from irnet_cli.model_argument import (
     load_model,
     refuse_model_options,
 )
-from irnet_cli.output import JsonOption, check_files, import_tensorflow, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import UsageError
 
 if TYPE_CHECKING:
     from converters.untrusted import Policy
-    from irnet_keras.data.cifar10 import LabelledImages
     from irnet_keras.models.resolve import ResolvedModel
-
-DATA = ("cifar10", "sample")
 
 
 def eval_(
@@ -48,8 +46,7 @@ def eval_(
     json_file: JsonOption = None,
 ) -> None:
     """Top-1 accuracy of a Keras model or a .tflite file."""
-    if data not in DATA:
-        raise UsageError(f"--data must be one of {', '.join(DATA)}, got {data!r}")
+    check_data(data)
     if data == "sample" and split != "test":
         raise UsageError(f"--split must be test for --data sample, got {split!r}")
     check_files([("--json", json_file)], [("MODEL", model)])
@@ -74,21 +71,6 @@ def _is_tflite(model: str) -> bool:
     return Path(model).suffix.lower() in (".tflite", ".lite")
 
 
-def _images(data: str, data_dir: Path | None, split: str, limit: int | None) -> "LabelledImages":
-    if data == "sample":
-        from irnet_keras.data.sample import load_sample
-
-        images = load_sample().test
-    else:
-        import_tensorflow()  # which tensorflow-datasets would do, less quietly
-        from irnet_keras.data.cifar10 import load_cifar10
-
-        images = load_cifar10(split, data_dir)
-    if not len(images):
-        raise UsageError(f"split {split!r} of {data} has no images")
-    return images[:limit]
-
-
 def _result(accuracy: float, count: int, model: str, runtime: str) -> dict[str, Any]:
     return {"accuracy": accuracy, "num_examples": count, "model": model, "runtime": runtime}
 
@@ -107,7 +89,7 @@ def _score_tflite(
     from irnet_keras.data.preprocessing import preprocess
 
     engine_for(model, runtime, kernel)  # refuses bad files and names before any data is read
-    images = _images(data, data_dir, split, limit)
+    images = labelled_images(data, data_dir, split, limit)
     log(f"scoring {model} on {len(images)} images")
     score = tflite_accuracy(
         model,
@@ -130,7 +112,7 @@ def _score_keras(
     limit: int | None,
 ) -> dict[str, Any]:
     resolved = load()
-    images = _images(data, data_dir, split, limit)
+    images = labelled_images(data, data_dir, split, limit)
     if tuple(resolved.model.input_shape[1:]) != images.images.shape[1:]:
         raise UsageError(
             f"{model} takes inputs of shape {tuple(resolved.model.input_shape[1:])}, "

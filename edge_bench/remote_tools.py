@@ -1,0 +1,156 @@
+"""Which tool runs on a target, and what has to be there for it."""
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_bench.host import without_places
+from edge_bench.schema import ToolInfo
+from edge_bench.targets import Facts, Target
+from edge_bench.tools import TOOLS, BenchmarkModel, LceBenchmarkModel, LceDelegate, Tool
+from irnet_keras.errors import CheckFailed, UsageError
+from irnet_keras.files import sha256_file
+
+AUTO = "auto"
+_SETUP = "irnet device setup"
+_INFO_SECONDS = 120.0
+# e_machine and EI_CLASS of ELF headers (System V ABI), by what `uname -m` says.
+_ELF = {
+    (62, 2): "x86_64",
+    (183, 2): "aarch64",
+    (40, 1): "armv7l",
+    (3, 1): "i686",
+    (243, 2): "riscv64",
+}
+
+
+@dataclass(frozen=True)
+class ToolFiles:
+    """Files of this machine that a tool needs on the target.
+
+    Attributes:
+        binary: ``benchmark_model`` or ``lce_benchmark_model`` for the target, None to look in
+            the target's ``PATH``.
+        delegate: ``liblce_delegate.so`` for the target, for ``benchmark_model``.
+    """
+
+    binary: Path | None = None
+    delegate: Path | None = None
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A tool that can be called.
+
+    Attributes:
+        tool: builds and reads its calls.
+        info: for results, the command yet empty.
+        versions: of what runs there, for results.
+    """
+
+    tool: Tool
+    info: ToolInfo
+    versions: dict[str, str]
+
+
+def prepare(target: Target, name: str, files: ToolFiles) -> Ready:
+    """Find or push a tool.
+
+    Args:
+        target: opened.
+        name: one of ``TOOLS``, or ``"auto"``: the binary that was given, else ``lce_delegate``.
+        files: what to push.
+
+    Raises:
+        UsageError: an unknown tool, or one that is not there; says what to do.
+        CheckFailed: a binary for another machine.
+    """
+    if name == AUTO:
+        name = "lce_delegate"
+        if files.binary is not None:
+            name = "lce_benchmark_model" if files.delegate is None else "benchmark_model"
+    if name not in TOOLS:
+        raise UsageError(f"--tool must be one of {', '.join((AUTO, *TOOLS))}, got {name!r}")
+    if name == "lce_delegate":
+        return _package(target)
+    binary, digest = _binary(target, name, files.binary)
+    if name == "lce_benchmark_model":
+        tool: Tool = LceBenchmarkModel(binary)
+    else:
+        delegate = None
+        if files.delegate is not None:
+            check_machine(files.delegate, target.facts(), target.address.text)
+            delegate = target.push(files.delegate)
+        tool = BenchmarkModel(binary, delegate)
+    return Ready(tool, ToolInfo(name=tool.name, sha256=digest), {})
+
+
+def _package(target: Target) -> Ready:
+    python = target.python
+    done = target.run(
+        [python, "-m", "lce_delegate", "info", "--json", "-"], timeout_s=_INFO_SECONDS
+    )
+    try:
+        if done.status:
+            raise ValueError(done.last_line())
+        info = json.loads(done.stdout)
+        version = str(info["version"])
+        versions = {"lce-delegate": version}
+        if info["runtime"] is not None:
+            versions[str(info["runtime"]["name"])] = str(info["runtime"]["version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckFailed(
+            f"{target.address.text}: `python -m lce_delegate` does not work there "
+            f"({without_places(str(error))}): {_SETUP} {target.address.text}"
+        ) from error
+    found = target.facts().python
+    if found:
+        versions["python"] = found
+    return Ready(
+        LceDelegate(python=(python,)), ToolInfo(name="lce_delegate", version=version), versions
+    )
+
+
+def _binary(target: Target, name: str, path: Path | None) -> tuple[str, str]:
+    """Path on the target and SHA-256 of a program, pushed if it is given."""
+    if path is not None:
+        check_machine(path, target.facts(), target.address.text)
+        remote = target.push(path)
+        target.shell('chmod 700 -- "$1"', remote)
+        return remote, sha256_file(path)
+    found = target.shell('command -v "$1" || true', name).strip()
+    if not found.startswith("/"):
+        raise UsageError(f"{target.address.text}: no {name} in its PATH: name one with --tool-path")
+    return found, target.shell('sha256sum < "$1"', found).split()[0]
+
+
+def check_machine(path: Path, facts: Facts, where: str) -> None:
+    """Refuse a program or library that is not for this machine, before anything is copied.
+
+    Raises:
+        UsageError: no program at all.
+        CheckFailed: for another machine.
+    """
+    machine = elf_machine(path)
+    if machine is None:
+        raise UsageError(f"{path} is not a Linux program or library (no ELF header)")
+    fits = {facts.arch, "armv7l"} if facts.arch == "aarch64" else {facts.arch}
+    if machine not in fits:
+        raise CheckFailed(
+            f"{where}: {path.name} is for {machine}, the target runs {facts.arch} programs"
+        )
+
+
+def elf_machine(path: Path) -> str | None:
+    """Machine of an ELF file as ``uname -m`` would name it; None if it is no ELF file."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(20)
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    if len(header) < 20 or header[:4] != b"\x7fELF":
+        return None
+    order = ">" if header[5] == 2 else "<"
+    (number,) = struct.unpack_from(f"{order}H", header, 18)
+    return _ELF.get((number, header[4]), f"machine {number}")
