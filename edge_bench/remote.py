@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from converters.explain import explain
+from converters.graph import read_graph
 from converters.untrusted import DEFAULT_POLICY, Policy, check_graph, read_untrusted
 from edge_bench import conditions, host
 from edge_bench.local import split_evenly, unique_names
+from edge_bench.profiles import with_explanation
 from edge_bench.remote_accuracy import Agreement, Labelled, agreement
 from edge_bench.remote_calls import CallKey, Logs, call, joined
 from edge_bench.remote_tools import Ready, ToolFiles, check_tool, prepare
@@ -22,7 +25,6 @@ from edge_bench.schema import (
     Context,
     CpuState,
     Device,
-    OpRow,
     Ratio,
 )
 from edge_bench.statistics import median_ratio_interval, summarize
@@ -264,8 +266,9 @@ def _build(
         sample="run" if runs else "call",
         calls=[_call(r) for r in results],
         kernel=last.kernel,
-        profile=[OpRow(**{**dataclasses.asdict(op), "fused": list(op.fused)})
-                 for op in (profile.profile if profile else ())],
+        profile=with_explanation(profile.profile, explain(read_graph(path), title))
+        if profile
+        else [],
         warnings=[*conditions.kernel_warnings(last.kernel), *dict.fromkeys(last.warnings)],
     )  # fmt: skip
 

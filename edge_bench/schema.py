@@ -259,6 +259,9 @@ def _current(value: Any) -> Any:
         return {**value, "schema_id": BENCH_SCHEMA}
     same = ("system", "machine", "cpu_model", "cores", "before", "after", "versions")
     device = {key: context[key] for key in same if key in context}
+    for key in ("before", "after"):
+        if isinstance(device.get(key), dict):
+            device[key] = {**device[key], "governor": context.get("governor")}
     device |= {"name": "local", "kind": "local", "os_bits": None, "memory_bytes": None}
     return {**value, "schema_id": BENCH_SCHEMA, "devices": [device | {"cpu_features": []}]}
 

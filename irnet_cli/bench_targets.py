@@ -46,7 +46,7 @@ XnnpackOption = Annotated[
     typer.Option("--use-xnnpack/--no-use-xnnpack", help="Of a tool; default: it decides."),
 ]
 OpProfilingOption = Annotated[
-    bool, typer.Option(help="Also time every operator, in a call of its own; with a tool.")
+    bool, typer.Option(help="Also time every operator, in runs of its own.")
 ]
 DataOption = Annotated[
     str | None,
@@ -136,7 +136,6 @@ def _refuse(options: RemoteOptions, here: bool, there: bool) -> None:
         ("--tool-path", options.tool_path is not None),
         ("--delegate-path", options.delegate_path is not None),
         ("--use-xnnpack", options.use_xnnpack is not None),
-        ("--enable-op-profiling", options.enable_op_profiling),
         ("--logs", options.logs is not None),
         ("--resume", options.resume),
     ):
@@ -175,6 +174,17 @@ def _local(files: Sequence[Path], options: RemoteOptions, data: "Labelled | None
         policy=options.policy,
         log=log,
     )
+    if options.enable_op_profiling:
+        from edge_bench.profiles import profiled
+
+        result = profiled(
+            result,
+            dict(zip(names, paths, strict=True)),
+            kernel=options.kernel,
+            threads=options.threads,
+            policy=options.policy,
+            log=log,
+        )
     if data is None:
         return result
     scores = {

@@ -5,28 +5,31 @@ from typing import TYPE_CHECKING
 
 from irnet_cli.output import import_tensorflow
 from irnet_keras.errors import UsageError
+from irnet_keras.near import accepted
 
 if TYPE_CHECKING:
     from irnet_keras.data.cifar10 import LabelledImages
 
-DATA = ("cifar10", "sample")
+DATA = ("cifar10", "cifar100", "sample")
 
 
 def check_data(data: str) -> None:
     """Raise :class:`UsageError` for an unknown name."""
     if data not in DATA:
-        raise UsageError(f"--data must be one of {', '.join(DATA)}, got {data!r}")
+        raise UsageError(
+            f"--data must be one of these data sets, got {data!r}; {accepted(data, DATA)}"
+        )
 
 
 def labelled_images(
     data: str, data_dir: Path | None, split: str, limit: int | None
 ) -> "LabelledImages":
-    """The first images of a data set.
+    """The first images of a data set that fits into memory.
 
     Args:
         data: one of ``DATA``.
         data_dir: TFDS data folder.
-        split: of cifar10.
+        split: of the CIFAR sets.
         limit: at most so many; None for all.
 
     Raises:
@@ -38,9 +41,9 @@ def labelled_images(
         images = load_sample().test
     else:
         import_tensorflow()  # which tensorflow-datasets would do, less quietly
-        from irnet_keras.data.cifar10 import load_cifar10
+        from irnet_keras.data.cifar10 import load_cifar
 
-        images = load_cifar10(split, data_dir)
+        images = load_cifar(data, split, data_dir)
     if not len(images):
         raise UsageError(f"split {split!r} of {data} has no images")
     return images[:limit]

@@ -7,12 +7,15 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write, is_special
+
+if TYPE_CHECKING:
+    from irnet_keras.training.strategies import Devices
 
 JsonOption = Annotated[
     Path | None, typer.Option("--json", help="Write the result as JSON to this file, - for stdout.")
@@ -94,6 +97,8 @@ def _stderr_kept_back() -> Iterator[None]:
         os.dup2(kept.fileno(), 2)
         try:
             yield
+        except UsageError:
+            raise
         except Exception:
             kept.seek(0)
             os.write(original, kept.read())
@@ -111,3 +116,19 @@ def import_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_logical_devices()
+
+
+def start_devices(strategy: str) -> "Devices":
+    """As :func:`import_tensorflow`, for a strategy of :mod:`irnet_keras.training.strategies`.
+
+    Raises:
+        UsageError: unknown strategy, or no devices for it.
+    """
+    import irnet_keras  # noqa: F401
+
+    if os.environ.get("TF_CONFIG") and strategy in ("auto", "multiworker"):
+        log("joining the workers of TF_CONFIG")
+    with _stderr_kept_back():
+        from irnet_keras.training.strategies import choose_devices
+
+        return choose_devices(strategy)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from irnet_keras.data.cifar10 import LabelledImages, default_data_dir, load_train_validation
-from irnet_keras.data.prepare import prepare_cifar10
+from irnet_keras.data.cifar10 import LabelledImages, load_train_validation
+from irnet_keras.data.prepare import prepare
+from irnet_keras.data.sources import default_data_dir
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
 from irnet_keras.models.weights import load_weights
@@ -45,7 +46,7 @@ def train_networks(
             f"got {seconds:g}"
         )
     folder = data_dir or default_data_dir()
-    prepare_cifar10("auto", folder, log)
+    prepare("cifar10", "auto", folder, log)
     training, validation = load_train_validation(1000, folder)
     models = {}
     for name, recipe in RECIPES.items():

@@ -18,6 +18,13 @@ from irnet_cli.bench_targets import (
     XnnpackOption,
     bench_targets,
 )
+from irnet_cli.gate_options import (
+    MaxLatencyOption,
+    MaxSizeOption,
+    MinAccuracyOption,
+    MinSpeedupOption,
+    gates,
+)
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimesOption
@@ -51,6 +58,10 @@ def bench(
     data: DataOption = None,
     data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="Images of --data.")] = 100,
+    min_accuracy: MinAccuracyOption = None,
+    max_latency_ms: MaxLatencyOption = None,
+    max_size_mb: MaxSizeOption = None,
+    min_speedup: MinSpeedupOption = None,
     logs: LogsOption = None,
     resume: ResumeOption = False,
     seed: Annotated[int, typer.Option(min=0, help="Of inputs, order and bootstrap.")] = 0,
@@ -60,6 +71,14 @@ def bench(
 ) -> None:
     """Time .tflite files against each other, on this machine, boards and phones."""
     check_files([("--json", json_file)], [("FILES", file) for file in files])
+    limits = gates(
+        min_accuracy,
+        max_latency_ms,
+        max_size_mb,
+        min_speedup,
+        files=len(files),
+        scored=data is not None,
+    )
     result = bench_targets(
         files,
         on or ["local"],
@@ -90,6 +109,9 @@ def bench(
     if not write_json(json_file, result.model_dump(mode="json")):
         for device in result.devices:
             _print(result, device.name)
+    from edge_bench.gates import check
+
+    check(result, limits)
 
 
 def _print(result: "BenchResult", device: str) -> None:

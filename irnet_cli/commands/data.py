@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from irnet_cli.output import import_tensorflow, log
-from irnet_keras.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="Data sets.")
 
@@ -18,16 +17,14 @@ def data() -> None:
 
 @app.command()
 def prepare(
-    dataset: Annotated[str, typer.Argument(help="cifar10")],
-    source: Annotated[str, typer.Option(help="auto, tfds or npm.")] = "auto",
+    dataset: Annotated[str, typer.Argument(help="cifar10 or cifar100.")],
+    source: Annotated[str, typer.Option(help="auto, tfds, or npm (cifar10 only).")] = "auto",
     data_dir: Annotated[
         Path | None, typer.Option(help="TFDS data folder (default: TFDS's own).")
     ] = None,
 ) -> None:
     """Write a data set in TFDS's on-disk form, so that tfds.load works without network."""
-    if dataset != "cifar10":
-        raise UsageError(f"unknown data set {dataset!r}; accepted: cifar10")
     import_tensorflow()
-    from irnet_keras.data.prepare import prepare_cifar10
+    from irnet_keras.data.prepare import prepare as run
 
-    print(prepare_cifar10(source, data_dir, log))
+    print(run(dataset, source, data_dir, log))

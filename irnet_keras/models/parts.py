@@ -12,7 +12,8 @@ import tensorflow as tf
 from irnet_keras.layers import Hardtanh, NarrowQuantConv2D
 from irnet_keras.quantizers import EDESign, LibraPB
 
-PRECISIONS = ("w1a1", "w1a32", "float32")
+# w32a1 is the first stage of two-stage training (irnet_keras.training.stages).
+PRECISIONS = ("w1a1", "w1a32", "float32", "w32a1")
 ACTIVATIONS = ("hardtanh", "relu")
 COMPUTE = ("float32", "bfloat16")
 
@@ -45,7 +46,8 @@ class Parts:
     """Layers that follow one configuration; ``prefix`` names them.
 
     Attributes:
-        precision: ``"w1a1"``, ``"w1a32"`` (binary weights only) or ``"float32"``.
+        precision: ``"w1a1"``, ``"w1a32"`` (binary weights only), ``"w32a1"`` (binary inputs
+            only) or ``"float32"``.
         pad_values: value of the SAME padding of the binary convolutions, 0 or 1.
         t: initial sharpness of the EDE gradient.
         weight_decay: L2 coefficient c of a penalty ``c / 2 * sum(w**2)`` on *float* kernels
@@ -136,12 +138,12 @@ class Parts:
     ) -> tf.Tensor:
         """A convolution of this precision, SAME, without bias."""
         options: dict[str, Any] = {}
-        if self.precision != "float32":
+        if self.precision in ("w1a1", "w1a32"):
             name = f"{prefix}_kernel_quantizer"
             options["kernel_quantizer"] = LibraPB(t=self.t, name=name)
         else:
             options["kernel_regularizer"] = self.decay
-        if self.precision == "w1a1":
+        if self.precision in ("w1a1", "w32a1"):
             options["input_quantizer"] = EDESign(t=self.t, name=f"{prefix}_input_quantizer")
         narrow = self.compute == "bfloat16"
         layer = NarrowQuantConv2D if narrow else lq.layers.QuantConv2D

@@ -16,14 +16,29 @@ from irnet_keras.files import atomic_path
 Arrays = dict[str, NDArray[Any]]
 
 
-def save_arrays(path: str | os.PathLike[str], arrays: Arrays, metadata: dict[str, str]) -> None:
-    """Write arrays and a SHA-256 of them to a safetensors file, in one step."""
+def save_arrays(
+    path: str | os.PathLike[str],
+    arrays: Arrays,
+    metadata: dict[str, str],
+    previous: str | os.PathLike[str] | None = None,
+) -> None:
+    """Write arrays and a SHA-256 of them to a safetensors file, in one step.
+
+    Args:
+        path: file to write.
+        arrays: any shapes and dtypes that safetensors has.
+        metadata: stored in the file.
+        previous: where to move what ``path`` was, once the new content is complete. A crash
+            in between leaves ``previous`` alone.
+    """
     from safetensors.numpy import save_file
 
     # (ascontiguousarray would turn scalars into vectors)
     contiguous = {name: np.asarray(a, order="C") for name, a in arrays.items()}
     with atomic_path(path) as temporary:
         save_file(contiguous, temporary, {**metadata, "sha256": _digest(contiguous)})
+        if previous is not None and Path(path).exists():
+            Path(path).replace(previous)
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:
@@ -78,6 +93,18 @@ def assign_arrays(variables: Iterable[Any], arrays: Arrays, source: str) -> None
     Raises:
         UsageError: missing or surplus names, or a shape that differs.
     """
+    variables = list(variables)
+    check_arrays(variables, arrays, source)
+    for v in variables:
+        v.assign(arrays[v.name])
+
+
+def check_arrays(variables: Iterable[Any], arrays: Arrays, source: str) -> None:
+    """Check that arrays fit variables.
+
+    Raises:
+        UsageError: missing or surplus names, or a shape that differs.
+    """
     by_name = {v.name: v for v in variables}
     missing = sorted(set(by_name) - set(arrays))
     surplus = sorted(set(arrays) - set(by_name))
@@ -90,8 +117,6 @@ def assign_arrays(variables: Iterable[Any], arrays: Arrays, source: str) -> None
                 f"{source} does not fit the model: {name} has shape {arrays[name].shape}, "
                 f"expected {tuple(v.shape)}"
             )
-    for name, v in by_name.items():
-        v.assign(arrays[name])
 
 
 def save_weights(model: Any, path: str | os.PathLike[str], metadata: dict[str, str]) -> None:

@@ -16,6 +16,8 @@ RECIPE = TrainConfig(
     batch_size=128,
     learning_rate=0.1,
     weight_decay=1e-4,
+    norm_decay=1e-4,
+    latent_decay=1e-4,
     ede_t_min=1e-1,
     ede_t_max=1e1,
 )

@@ -35,6 +35,7 @@ class EDEScheduler(tf.keras.callbacks.Callback):  # type: ignore[misc]
         total_epochs: length of the schedule; default the ``epochs`` given to ``fit``.
         steps_per_epoch: default what ``fit`` reports; needed for ``"step"`` when ``fit``
             cannot know it.
+        first_epoch: where the schedule begins, 0-based.
 
     Raises:
         ValueError: at the start of training, when the model holds no EDE quantizer or the
@@ -48,6 +49,7 @@ class EDEScheduler(tf.keras.callbacks.Callback):  # type: ignore[misc]
         update: str = "step",
         total_epochs: int | None = None,
         steps_per_epoch: int | None = None,
+        first_epoch: int = 0,
     ) -> None:
         super().__init__()
         if update not in ("step", "epoch"):
@@ -55,6 +57,7 @@ class EDEScheduler(tf.keras.callbacks.Callback):  # type: ignore[misc]
         ede_t(0.0, t_min, t_max)  # validates the range
         self.t_min, self.t_max, self.update = t_min, t_max, update
         self.total_epochs, self.steps_per_epoch = total_epochs, steps_per_epoch
+        self._first_epoch = first_epoch
         self._assign: Callable[[tf.Tensor], None] | None = None
         self.current_t = t_min
 
@@ -62,10 +65,13 @@ class EDEScheduler(tf.keras.callbacks.Callback):  # type: ignore[misc]
         epochs = self.total_epochs or self.params.get("epochs")
         if self.update == "epoch":
             return int(epochs)
+        return int(epochs) * self._steps()
+
+    def _steps(self) -> int:
         steps = self.steps_per_epoch or self.params.get("steps")
         if not steps:
             raise ValueError("EDEScheduler: steps per epoch unknown, pass steps_per_epoch")
-        return int(epochs) * int(steps)
+        return int(steps)
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         quantizers = find_quantizers(self.model)
@@ -88,11 +94,12 @@ class EDEScheduler(tf.keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.update == "epoch":
-            self._set(epoch)
+            self._set(epoch - self._first_epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.update == "step":
-            self._set(int(self.model.optimizer.iterations))
+            step = int(self.model.optimizer.iterations.numpy())
+            self._set(step - self._first_epoch * self._steps())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
@@ -118,7 +125,7 @@ class StopOnNaN(tf.keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {}).get("loss", 0.0))
         if not np.isfinite(loss):
-            step = int(self.model.optimizer.iterations)
+            step = int(self.model.optimizer.iterations.numpy())
             raise CheckFailed(
                 f"loss is {loss} at step {step} (epoch {self._epoch + 1}); training stopped, "
                 "the last checkpoint is kept"

@@ -1,94 +1,172 @@
-"""Checkpoints from which a run continues bit for bit."""
+"""Checkpoints from which a run continues bit for bit: two generations, each checksummed."""
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tensorflow as tf
-
 from irnet_keras.errors import UsageError
 from irnet_keras.models.weights import (
+    Arrays,
     assign_arrays,
+    check_arrays,
     load_arrays,
     save_arrays,
-    save_weights,
     variable_arrays,
 )
 
 CHECKPOINT = "checkpoint.safetensors"
+PREVIOUS = "checkpoint-previous.safetensors"
+DAMAGED = "checkpoint-damaged.safetensors"
 LAST = "last.safetensors"
 BEST = "best.safetensors"
 
 
-def save_checkpoint(folder: Path, model: Any, state: dict[str, Any]) -> None:
-    """Write model, optimizer and ``state`` (JSON values) to one file, replaced atomically."""
-    arrays = {f"model/{k}": a for k, a in variable_arrays(model.weights).items()}
-    slots = variable_arrays(model.optimizer.variables)
-    arrays.update({f"optimizer/{k}": np.asarray(a) for k, a in slots.items()})
-    save_arrays(folder / CHECKPOINT, arrays, {"state": json.dumps(state)})
+@dataclass(frozen=True)
+class Position:
+    """How far a run is.
 
-
-def load_checkpoint(folder: Path, model: Any) -> dict[str, Any]:
-    """Restore model and optimizer (its slots must be built); returns the saved state.
-
-    Raises:
-        UsageError: no checkpoint, a damaged one, or one of another model.
-    """
-    path = folder / CHECKPOINT
-    arrays, metadata = load_arrays(path)
-    for prefix, variables in (("model/", model.weights), ("optimizer/", model.optimizer.variables)):
-        part = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
-        assign_arrays(variables, part, str(path))
-    try:
-        state = json.loads(metadata["state"])
-        epoch = int(state["epoch"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path} is corrupted: it holds no training state") from error
-    return {"epoch": epoch, "best": state.get("best"), "best_epoch": state.get("best_epoch")}
-
-
-def has_checkpoint(folder: str | os.PathLike[str]) -> bool:
-    """Whether a run folder holds a completed checkpoint."""
-    return (Path(folder) / CHECKPOINT).exists()
-
-
-class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
-    """After each epoch: weights of the best validation score, last weights, checkpoint.
-
-    The checkpoint is written last: when it names epoch n, everything else of epoch n is on
-    disk. Must stand after the callbacks that add to the epoch's logs.
-
-    Args:
-        folder: run folder.
-        metadata: stored with the weights (JSON text values).
-        monitor: key in the epoch's logs that decides the best epoch, higher is better.
-        epoch: epochs completed so far.
-        best: best value of ``monitor`` so far (resume), or None.
+    Attributes:
+        epoch: epochs completed.
+        step: steps done of the next epoch.
+        best: best value of the monitored metric so far, or None.
         best_epoch: its epoch, 1-based.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        metadata: dict[str, str],
-        monitor: str = "val_accuracy",
-        epoch: int = 0,
-        best: float | None = None,
-        best_epoch: int | None = None,
-    ) -> None:
-        super().__init__()
-        self.folder, self.metadata, self.monitor = folder, metadata, monitor
-        self.epoch, self.best, self.best_epoch = epoch, best, best_epoch
+    epoch: int = 0
+    step: int = 0
+    best: float | None = None
+    best_epoch: int | None = None
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        score = (logs or {}).get(self.monitor)
-        metadata = {**self.metadata, "epoch": str(epoch + 1)}
-        if score is not None and (self.best is None or score > self.best):
-            self.best, self.best_epoch = float(score), epoch + 1
-            save_weights(self.model, self.folder / BEST, metadata)
-        save_weights(self.model, self.folder / LAST, metadata)
-        self.epoch = epoch + 1
-        state = {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch}
-        save_checkpoint(self.folder, self.model, state)
+
+def state_arrays(model: Any) -> Arrays:
+    """Model, optimizer and the sums of the epoch's metrics.
+
+    Under a strategy of several workers all of them must call this: some values are averages.
+    """
+    arrays = {f"model/{k}": a for k, a in variable_arrays(model.weights).items()}
+    slots = variable_arrays(model.optimizer.variables)
+    arrays.update({f"optimizer/{k}": a for k, a in slots.items()})
+    arrays.update({k: v.numpy() for k, v in _metric_variables(model).items()})
+    return arrays
+
+
+def _metric_variables(model: Any) -> dict[str, Any]:
+    return {f"metrics/{m.name}/{v.name}": v for m in model.metrics for v in m.variables}
+
+
+def save_checkpoint(folder: Path, arrays: Arrays, position: Position) -> None:
+    """Write :func:`state_arrays`; what was the newest checkpoint becomes the previous one."""
+    save_arrays(
+        folder / CHECKPOINT,
+        arrays,
+        {"state": json.dumps(asdict(position))},
+        previous=folder / PREVIOUS,
+    )
+
+
+def load_checkpoint(
+    folder: Path, model: Any, warn: Callable[[str], None] = lambda line: None
+) -> tuple[Position, Arrays]:
+    """:func:`load_checkpoint_into` a model that is the same at every position."""
+    position, _, metrics = load_checkpoint_into(folder, lambda position: model, warn)
+    return position, metrics
+
+
+def load_checkpoint_into(
+    folder: Path,
+    model_at: Callable[[Position], Any],
+    warn: Callable[[str], None] = lambda line: None,
+) -> tuple[Position, Any, Arrays]:
+    """Restore model and optimizer (its slots must be built) from the newest intact checkpoint.
+
+    Args:
+        folder: run folder; nothing in it is changed.
+        model_at: gives the compiled model of the run's configuration at a position.
+        warn: receives a line if the newest checkpoint is damaged and the previous one is used.
+
+    Returns:
+        the position, the model, and the sums of metrics for :func:`restore_metrics`.
+
+    Raises:
+        UsageError: no checkpoint, none intact, or one of another model.
+    """
+    paths = [p for p in (folder / CHECKPOINT, folder / PREVIOUS) if p.exists()]
+    problems: list[UsageError] = []
+    for path in paths or [folder / CHECKPOINT]:
+        try:
+            position, model, metrics = _restore(path, model_at)
+        except UsageError as error:
+            problems.append(error)
+            continue
+        if problems:
+            warn(f"warning: {problems[0]}; continuing from the previous checkpoint, {path.name}")
+        return position, model, metrics
+    raise (
+        problems[0]
+        if len(problems) == 1
+        else UsageError("no checkpoint is usable: " + "; ".join(map(str, problems)))
+    )
+
+
+def _restore(path: Path, model_at: Callable[[Position], Any]) -> tuple[Position, Any, Arrays]:
+    arrays, metadata = load_arrays(path)
+    try:
+        position = Position(**json.loads(metadata["state"]))
+        if position.epoch < 0 or position.step < 0:
+            raise ValueError("negative")
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} is corrupted: it holds no training state") from error
+    model = model_at(position)
+    parts = []
+    for prefix, variables in (("model/", model.weights), ("optimizer/", model.optimizer.variables)):
+        part = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
+        check_arrays(variables, part, str(path))
+        parts.append((variables, part))
+    for variables, part in parts:
+        assign_arrays(variables, part, str(path))
+    return position, model, {k: a for k, a in arrays.items() if k.startswith("metrics/")}
+
+
+def take_over(model: Any, arrays: Arrays) -> None:
+    """Continue with another network of the same trainable variables.
+
+    Args:
+        model: compiled; what ``arrays`` lacks of its weights stays, its optimizer is replaced.
+        arrays: :func:`state_arrays` of the network before.
+    """
+    for prefix, variables in (("model/", model.weights), ("optimizer/", model.optimizer.variables)):
+        part = {k.removeprefix(prefix): a for k, a in arrays.items() if k.startswith(prefix)}
+        own = {} if prefix == "optimizer/" else variable_arrays(variables)
+        assign_arrays(variables, {**own, **part}, "the stage before")
+
+
+def restore_metrics(model: Any, arrays: Arrays) -> None:
+    """Continue the sums of an epoch's metrics; the model must have run a batch, which builds them.
+
+    Raises:
+        UsageError: the checkpoint has other metrics than the model.
+    """
+    variables = _metric_variables(model)
+    if set(variables) != set(arrays):
+        odd = sorted(set(variables) ^ set(arrays))[0]
+        raise UsageError(f"the checkpoint does not fit the model's metrics: {odd}")
+    for key, variable in variables.items():
+        variable.assign(arrays[key])
+
+
+def set_damaged_aside(folder: Path) -> None:
+    """Rename a newest checkpoint that cannot be read, or it would replace the intact previous."""
+    path = folder / CHECKPOINT
+    if path.exists():
+        try:
+            load_arrays(path)
+        except UsageError:
+            path.replace(folder / DAMAGED)
+
+
+def has_checkpoint(folder: str | os.PathLike[str]) -> bool:
+    """Whether a run folder holds a completed checkpoint, readable or not."""
+    return any((Path(folder) / name).exists() for name in (CHECKPOINT, PREVIOUS))

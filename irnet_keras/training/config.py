@@ -67,6 +67,12 @@ class TrainConfig(BaseModel):
         0.0, ge=0, le=1, description="fraction of the learning rate where the warm-up begins"
     )
     weight_decay: float = Field(0.0, ge=0, le=1, description="L2 on float kernels, papers' form")
+    norm_decay: float = Field(
+        0.0, ge=0, le=1, description="the same on scales and offsets of batch norms, and biases"
+    )
+    latent_decay: float = Field(
+        0.0, ge=0, le=1, description="the same on the latent weights of binary kernels"
+    )
     residual_gamma: float = Field(
         1.0, gt=0, le=1, description="initial batch-norm scale of the inner convolutions"
     )
@@ -74,6 +80,27 @@ class TrainConfig(BaseModel):
     ede_t_min: float = Field(1e-1, gt=0, le=1e6)
     ede_t_max: float = Field(1e1, gt=0, le=1e6)
     ede_update: Literal["step", "epoch"] = "step"
+
+    stage1_epochs: int = Field(
+        0, ge=0, description="of epochs: first so many with float kernels, then all binary (w1a1)"
+    )
+    teacher: str | None = Field(
+        None, description="distillation: registry name with weights, weights file or run folder"
+    )
+    distill_weight: float = Field(
+        0.5, gt=0, le=1, description="share of the teacher in the loss, the labels have the rest"
+    )
+    distill_temperature: float = Field(4.0, gt=0, le=1000)
+    ema_decay: float | None = Field(
+        None, gt=0, lt=1, description="moving average of the weights, per step; scored separately"
+    )
+
+    sync_batch_norm: bool = Field(
+        False, description="batch statistics over all replicas of a strategy, not each one's own"
+    )
+    checkpoint_steps: int | None = Field(
+        None, ge=1, description="a checkpoint every so many steps of an epoch, too"
+    )
 
     validation_images: int = Field(
         5000, ge=0, le=49_000, description="cut from the end of the training split"
@@ -109,13 +136,17 @@ class TrainConfig(BaseModel):
                 f"num_classes must be at least {data.num_classes}, the classes of {self.dataset}; "
                 f"got {self.num_classes}: set num_classes={data.num_classes} or none"
             )
-        size = data.image[0]
-        if data.in_memory and self.image_size not in (None, size):
-            raise ValueError(
-                f"image_size must be {size} or none for {self.dataset}, whose images have that "
-                f"size; got {self.image_size}"
-            )
         return self
+
+    @property
+    def input_size(self) -> int:
+        """Height and width of the network's input."""
+        return self.image_size or DATASETS[self.dataset].image[0]
+
+    @property
+    def output_classes(self) -> int:
+        """Width of the network's classifier."""
+        return self.num_classes or DATASETS[self.dataset].num_classes
 
     @property
     def peak_learning_rate(self) -> float:
@@ -134,6 +165,15 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 f"warmup_epochs must be less than epochs, got {self.warmup_epochs} of {self.epochs}"
             )
+        if self.stage1_epochs:
+            if self.precision != "w1a1":
+                raise ValueError(f"stage1_epochs goes with precision w1a1, not {self.precision}")
+            shorter = min(self.stage1_epochs, self.epochs - self.stage1_epochs)
+            if shorter <= self.warmup_epochs:
+                raise ValueError(
+                    "stage1_epochs must leave both stages more epochs than warmup_epochs "
+                    f"({self.warmup_epochs}), got {self.stage1_epochs} of {self.epochs}"
+                )
         if self.train_images is not None and self.train_images < self.batch_size:
             raise ValueError(
                 f"train_images must be at least batch_size, got {self.train_images} < "
@@ -146,7 +186,8 @@ class TrainConfig(BaseModel):
 
         Args:
             values: field name to value; strings are converted as in a config file. A new
-                ``epochs`` scales ``warmup_epochs`` with it unless that is given, too.
+                ``epochs`` scales ``warmup_epochs`` and ``stage1_epochs`` with it unless they are
+                given, too.
 
         Raises:
             UsageError: unknown field or a value the field refuses.
@@ -157,9 +198,12 @@ class TrainConfig(BaseModel):
                 f"unknown setting {unknown[0]!r}; {accepted(unknown[0], TrainConfig.model_fields)}"
             )
         merged = {**self.model_dump(), **values}
-        if "epochs" in values and "warmup_epochs" not in values:
-            with contextlib.suppress(TypeError, ValueError):  # refused below, with a message
-                merged["warmup_epochs"] *= int(str(values["epochs"])) / self.epochs
+        with contextlib.suppress(TypeError, ValueError):  # refused below, with a message
+            factor = int(str(values.get("epochs", self.epochs))) / self.epochs
+            if "warmup_epochs" not in values:
+                merged["warmup_epochs"] *= factor
+            if "stage1_epochs" not in values:
+                merged["stage1_epochs"] = round(self.stage1_epochs * factor)
         return parse_config(merged, f"recipe {self.name}")
 
 

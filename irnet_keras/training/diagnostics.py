@@ -13,8 +13,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from irnet_keras.files import atomic_write
-from irnet_keras.models.weights import Arrays, variable_arrays
+from irnet_keras.models.weights import Arrays, load_arrays, variable_arrays
 from irnet_keras.quantizers.ede import EDEQuantizer, ede_gradient
+from irnet_keras.training.checkpoint import LAST, Position
+from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.information import (
     LayerInformation,
     Signs,
@@ -24,6 +26,8 @@ from irnet_keras.training.information import (
     standardized,
 )
 from irnet_keras.training.inspection import DIAGNOSTICS, EpochRow
+from irnet_keras.training.strategies import Devices
+from irnet_keras.training.task import Feed, TaskData
 
 # A straight-through estimator's derivative is 1; a tenth of it still moves a weight.
 USEFUL_GRADIENT = 0.1
@@ -107,7 +111,7 @@ class Diagnostics(tf.keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         arrays = variable_arrays(self.model.weights)
         self._kernels = binary_kernels(arrays)
-        self._signs = kernel_signs(self._before or arrays, self._kernels)
+        self._signs = kernel_signs(arrays if self._before is None else self._before, self._kernels)
         self._before = None  # a second call of fit begins where the first one ended
         self._probe = GradientProbe(
             self.model, np.zeros((0,)) if self._inputs is None else self._inputs
@@ -134,6 +138,20 @@ class Diagnostics(tf.keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         if self._board is not None:
             self._board.close()
+
+
+def run_diagnostics(
+    folder: Path, data: TaskData, config: TrainConfig, position: Position, devices: Devices
+) -> Diagnostics:
+    """Diagnostics of a run that continues at ``position``; the probe is of validation images."""
+    before = None
+    if position.step:  # the flip rate counts from the end of the epoch before
+        before = load_arrays(folder / LAST)[0] if (folder / LAST).exists() else {}
+    probe = None
+    if devices.strategy is None:  # (the network of a strategy runs within it only)
+        batches = data.validation() or data.training(config, Feed())
+        probe = next(iter(batches))[0][:PROBE_IMAGES].numpy()
+    return Diagnostics(folder, probe, before, devices.writes)
 
 
 def _to_tensorboard(layers: list[LayerInformation], arrays: Arrays) -> None:

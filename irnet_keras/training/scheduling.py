@@ -19,8 +19,9 @@ from irnet_keras.training.config import TrainConfig
 class LearningRate(tf.keras.callbacks.Callback):  # type: ignore[misc]
     """Set the optimizer's learning rate before every step from its own step counter."""
 
-    def __init__(self, config: TrainConfig, steps_per_epoch: int) -> None:
+    def __init__(self, config: TrainConfig, steps_per_epoch: int, first_epoch: int = 0) -> None:
         super().__init__()
+        self._first = first_epoch * steps_per_epoch
         self._total = config.epochs * steps_per_epoch
         self._warmup = min(round(config.warmup_epochs * steps_per_epoch), self._total - 1)
         self._peak, self._from = config.peak_learning_rate, config.warmup_from
@@ -31,7 +32,7 @@ class LearningRate(tf.keras.callbacks.Callback):  # type: ignore[misc]
             )
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        step = min(int(self.model.optimizer.iterations), self._total)
+        step = min(int(self.model.optimizer.iterations.numpy()) - self._first, self._total)
         rate = self._rate(step, self._total, self._peak, self._warmup, self._from)
         self.model.optimizer.learning_rate.assign(rate)
 
@@ -41,7 +42,11 @@ class LearningRate(tf.keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def schedule_callbacks(
-    config: TrainConfig, model: tf.keras.Model, steps: int, log: Callable[[str], None]
+    config: TrainConfig,
+    model: tf.keras.Model,
+    steps: int,
+    log: Callable[[str], None],
+    first_epoch: int = 0,
 ) -> list[tf.keras.callbacks.Callback]:
     """Learning rate, EDE, NaN stop and dead filters: what acts on or watches the training.
 
@@ -50,12 +55,18 @@ def schedule_callbacks(
         model: compiled.
         steps: per epoch.
         log: receives warnings.
+        first_epoch: where the schedules begin; they last ``config.epochs`` from there.
     """
     ede = EDEScheduler(
-        config.ede_t_min, config.ede_t_max, config.ede_update, config.epochs, steps_per_epoch=steps
+        config.ede_t_min,
+        config.ede_t_max,
+        config.ede_update,
+        config.epochs,
+        steps_per_epoch=steps,
+        first_epoch=first_epoch,
     )
     return [
-        LearningRate(config, steps),
+        LearningRate(config, steps, first_epoch),
         *([ede] if find_quantizers(model) else []),
         StopOnNaN(),
         ReportDeadFilters(log),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from irnet_keras.errors import UsageError
+from irnet_keras.models.networks import DATASETS
 from irnet_keras.training.config import TrainConfig
 
 
@@ -89,13 +89,11 @@ class Task(Protocol):
 
 
 def get_task(config: TrainConfig) -> Task:
-    """The task that ``config.dataset`` stands for.
-
-    Raises:
-        UsageError: no task is written for the data set.
-    """
-    if config.dataset == "cifar10":
+    """The task that ``config.dataset`` stands for."""
+    if DATASETS[config.dataset].in_memory:
         from irnet_keras.training.tasks.classification import ClassificationTask
 
-        return ClassificationTask()
-    raise UsageError(f"dataset {config.dataset!r} cannot be trained on; accepted: cifar10")
+        return ClassificationTask(config.dataset)
+    from irnet_keras.training.tasks.imagenet import ImageNetTask
+
+    return ImageNetTask()

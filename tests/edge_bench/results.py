@@ -7,7 +7,10 @@ import numpy as np
 from edge_bench.schema import BenchResult, parse_bench
 from edge_bench.statistics import summarize
 
-STATE = {"load_average": [0.5, 0.4, 0.3], "frequency_mhz": [2400.0], "temperature_c": None}
+STATE = {
+    "load_average": [0.5, 0.4, 0.3], "frequency_mhz": [2400.0], "temperature_c": None,
+    "governor": "performance",
+}  # fmt: skip
 
 DEVICE = {
     "name": "local", "kind": "local", "system": "Linux 6", "machine": "aarch64", "os_bits": 64,

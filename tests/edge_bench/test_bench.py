@@ -222,7 +222,10 @@ def test_bad_input_is_one_line_and_status_2(files: list[Path], tmp_path: Path) -
         (["report", text], "is not JSON"),
         (["report", files[0]], "is not JSON"),
         (["eval", text, "--data", "sample"], "not a .tflite file"),
-        (["eval", files[0], "--data", "mnist"], "--data must be one of"),
+        (
+            ["eval", files[0], "--data", "mnist"],
+            "--data must be one of these data sets, got 'mnist'; accepted: cifar10",
+        ),
         (
             ["eval", files[0], "--data", "sample", "--split", "train"],
             "--split must be test for --data sample",

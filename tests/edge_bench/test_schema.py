@@ -1,12 +1,15 @@
 """The result's form: round trip, version, and what is refused."""
 
 import json
+from pathlib import Path
 
 import pytest
 from results import example, version_1
 
 from edge_bench.schema import json_schema, parse_bench
 from irnet_keras.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_json_round_trip_is_exact() -> None:
@@ -20,6 +23,11 @@ def test_json_schema_names_the_version_and_every_field() -> None:
     assert schema["additionalProperties"] is False
     build = example().model_dump(mode="json")["builds"][0]
     assert set(schema["$defs"]["Build"]["properties"]) == set(build)
+
+
+def test_the_published_schema_is_this_one() -> None:
+    published = json.loads((ROOT / "docs" / "reference" / "results.schema.json").read_text())
+    assert published == json_schema(), "python tools/write_results_schema.py"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +66,7 @@ def test_a_file_of_version_1_is_read_as_this_version() -> None:
     assert result.schema_id == "irnet.bench/2"
     (device,) = result.devices
     assert (device.name, device.kind, device.cores) == ("local", "local", 4)
-    assert device.before == result.context.before
+    assert device.before == example().devices[0].before
     assert {b.device for b in result.builds} == {"local"}
     assert [b.samples_ms for b in result.builds] == [b.samples_ms for b in example().builds]
     del old["context"]["cores"]

@@ -73,6 +73,21 @@ def test_batches_are_a_function_of_seed_and_epoch(rng):
     assert any((a[1] != b[1]).any() for a, b in zip(whole, take(0, 12, seed=4), strict=True))
 
 
+def test_batches_of_workers_from_a_step_on_are_parts_of_the_whole(rng):
+    images = rng.integers(0, 256, (23, 8, 8, 3), dtype=np.uint8)
+
+    def take(count, **options):
+        stream = training_batches(images, np.arange(23), batch_size=6, seed=3, **options)
+        return [next(stream) for _ in range(count)]
+
+    whole = take(6)  # two epochs of three steps
+    for rows in (slice(0, 3), slice(3, 6)):
+        part = take(2, first_epoch=1, first_step=1, rows=rows)
+        for (xa, ya), (xb, yb) in zip(whole[4:], part, strict=True):
+            np.testing.assert_array_equal(xa[rows], xb)
+            np.testing.assert_array_equal(ya[rows], yb)
+
+
 def test_batch_larger_than_the_data_is_refused():
     stream = training_batches(np.zeros((3, 8, 8, 3), np.uint8), np.zeros(3), batch_size=4, seed=0)
     with pytest.raises(ValueError, match=r"batch_size must be in 1\.\.3, got 4"):

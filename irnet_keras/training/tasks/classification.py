@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from irnet_keras.data.batches import training_batches
-from irnet_keras.data.cifar10 import LabelledImages, load_cifar10, load_train_validation
+from irnet_keras.data.cifar10 import LabelledImages, load_cifar, load_train_validation
 from irnet_keras.data.preprocessing import preprocess
+from irnet_keras.errors import UsageError
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.task import Feed, Score
 
@@ -33,6 +34,7 @@ class ClassificationData:
 
     def training(self, config: TrainConfig, feed: Feed = Feed()) -> tf.data.Dataset:  # noqa: B008
         """Endless dataset of :func:`irnet_keras.data.batches.training_batches`."""
+        check_fits(config, self.train)
         rows = feed.rows(config.batch_size)
         size = rows.stop - rows.start
         return tf.data.Dataset.from_generator(
@@ -56,13 +58,17 @@ class ClassificationData:
 
 
 class ClassificationTask:
-    """CIFAR-10: cross-entropy, top-1 accuracy."""
+    """CIFAR: cross-entropy, top-1 accuracy."""
 
     monitor = "val_accuracy"
 
-    def load(self, config: TrainConfig, data_dir: str | None) -> ClassificationData:
+    def __init__(self, dataset: str = "cifar10") -> None:
+        self._dataset = dataset
+
+    def load(self, config: TrainConfig, data_dir: str | None) -> Any:
+        images, train_images = config.validation_images, config.train_images
         return ClassificationData(
-            *load_train_validation(config.validation_images, data_dir, config.train_images)
+            *load_train_validation(images, data_dir, train_images, self._dataset)
         )
 
     def loss(self, config: TrainConfig) -> Any:
@@ -81,8 +87,35 @@ class ClassificationTask:
         return ["accuracy"]
 
     def score(self, model: Any, data_dir: str | None) -> Score:
-        test = load_cifar10("test", data_dir)
-        return Score(len(test), {"accuracy": keras_accuracy(model, test)})
+        return score_batches(model, eval_dataset(load_cifar(self._dataset, "test", data_dir)))
+
+
+def check_fits(config: TrainConfig, data: LabelledImages) -> None:
+    """Refuse images or labels that the configured network does not take.
+
+    Raises:
+        UsageError: saying which setting is the right one.
+    """
+    height, width, _ = data.images.shape[1:]
+    if (height, width) != (config.input_size, config.input_size):
+        advice = f"set image_size={height}" if height == width else "cut them square"
+        raise UsageError(
+            f"the images are {height}x{width} pixels, the network takes {config.input_size}x"
+            f"{config.input_size}: {advice}"
+        )
+    check_classes(int(data.labels.max(initial=0)) + 1, config.output_classes, "the data")
+
+
+def check_classes(found: int, classes: int, source: str) -> None:
+    """Refuse a classifier with fewer outputs than there are classes.
+
+    Raises:
+        UsageError: saying which setting is the right one.
+    """
+    if found > classes:
+        raise UsageError(
+            f"{source} has {found} classes, the network {classes}: set num_classes={found}"
+        )
 
 
 def eval_dataset(data: LabelledImages) -> tf.data.Dataset:
@@ -104,8 +137,28 @@ def eval_dataset(data: LabelledImages) -> tf.data.Dataset:
     return dataset.apply(tf.data.experimental.assert_cardinality(count)).prefetch(2)
 
 
+def score_batches(model: tf.keras.Model, batches: tf.data.Dataset, top: int = 1) -> Score:
+    """Accuracy (0..1) of a model over batches of (images, labels).
+
+    Args:
+        model: from images to one number per class.
+        batches: inputs and integer labels, every image once.
+        top: also count labels among the so many largest outputs, as ``"top<n>"``.
+    """
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def ranks(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+        outputs = model(images, training=False)
+        first = tf.math.top_k(outputs, min(top, outputs.shape[-1])).indices
+        return first == tf.cast(labels, first.dtype)[:, None]
+
+    hits = np.concatenate([ranks(x, y).numpy() for x, y in batches])
+    values = {"accuracy": float(hits[:, 0].mean())}
+    if top > 1:
+        values[f"top{top}"] = float(hits.any(-1).mean())
+    return Score(len(hits), values)
+
+
 def keras_accuracy(model: tf.keras.Model, data: LabelledImages) -> float:
     """Top-1 accuracy (0..1) of a model over all images."""
-    step = tf.function(lambda x: tf.argmax(model(x, training=False), -1))
-    correct = sum(int(np.sum(step(x).numpy() == y.numpy())) for x, y in eval_dataset(data))
-    return correct / len(data)
+    return score_batches(model, eval_dataset(data)).values["accuracy"]

@@ -1,0 +1,114 @@
+"""Times of operators, with what ``explain`` knows of them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from converters.explain import Explanation, explain
+from converters.explain.measure import measure
+from converters.graph import read_graph
+from converters.runtimes.delegate import AUTO_KERNEL
+from converters.untrusted import DEFAULT_POLICY, Policy
+from edge_bench.schema import BenchResult, OpRow
+from edge_bench.tools import OpTime
+
+RUNS = 20  # samples per operator
+# What tools call the operator that stands for a delegate's part of the file.
+_PARTITIONS = ("DELEGATE", "TfLiteXNNPackDelegate", "LceDelegate")
+
+
+def with_explanation(rows: Sequence[OpTime | OpRow], found: Explanation) -> list[OpRow]:
+    """The rows of a tool's profile, each with kind and hint of its operator.
+
+    Rows that stand for several operators (a delegate's part, "other operators") have neither.
+
+    Args:
+        rows: of the file that was explained.
+        found: its explanation.
+    """
+    known = {op.index: op for op in found.ops}
+    merged = []
+    for row in rows:
+        op = known.get(row.node) if row.node is not None else None
+        if op is not None and row.op != op.op:
+            # a partition, or the delegate's name of a chain that begins elsewhere
+            op = None if row.op in _PARTITIONS or op.op not in row.fused else op
+        merged.append(
+            OpRow(
+                op=row.op,
+                name=row.name or (op.name if op else ""),
+                node=row.node,
+                mean_ms=row.mean_ms,
+                share=row.share,
+                fused=list(row.fused),
+                kind=op.kind if op else None,
+                hint=(op.why_not_1bit or op.note) if op else None,
+            )
+        )
+    return merged
+
+
+def measured_rows(found: Explanation) -> list[OpRow]:
+    """Rows of an explanation that was measured; merged operators are named by what took them."""
+    fused: dict[int, list[str]] = {}
+    for op in found.ops:
+        if op.merged_into is not None:
+            fused.setdefault(op.merged_into, []).append(op.op)
+    return [
+        OpRow(
+            op=op.op,
+            name=op.name,
+            node=op.index,
+            mean_ms=op.measured_ms,
+            share=op.measured_share or 0.0,
+            fused=fused.get(op.index, []),
+            kind=op.kind,
+            hint=op.why_not_1bit or op.note,
+        )
+        for op in found.ops
+        if op.measured_ms is not None and op.merged_into is None
+    ]
+
+
+def profiled(
+    result: BenchResult,
+    files: dict[str, Path],
+    *,
+    kernel: str = AUTO_KERNEL,
+    threads: int = 1,
+    policy: Policy = DEFAULT_POLICY,
+    log: Callable[[str], None] = lambda line: None,
+) -> BenchResult:
+    """The result with the time of every operator of builds that ran in this process.
+
+    LCE's interpreter has no profiler: its builds stay without.
+
+    Args:
+        result: of :func:`edge_bench.local.bench`.
+        files: by name of build.
+        kernel: kernel set of the delegate.
+        threads: of the interpreter.
+        policy: what a file may cost and hold.
+        log: progress.
+
+    Raises:
+        UsageError: the runtime refuses a file.
+        CheckFailed: a file crashed its process or hung.
+    """
+    builds = []
+    for build in result.builds:
+        if build.engine.startswith("LCE "):
+            log(f"{build.name}: LCE's interpreter has no profiler")
+            builds.append(build)
+            continue
+        graph = read_graph(files[build.name])
+        found = measure(
+            explain(graph, build.name),
+            graph,
+            runs=RUNS,
+            threads=threads,
+            kernel=kernel if build.kernel else AUTO_KERNEL,
+            policy=policy,
+            log=log,
+        )
+        builds.append(build.model_copy(update={"profile": measured_rows(found)}))
+    return result.model_copy(update={"builds": builds})

@@ -1,0 +1,141 @@
+"""benchmarks/ablation.py: arms that differ only in what they are named for; honest tables."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import larq as lq
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from irnet_keras.errors import UsageError
+from irnet_keras.quantizers import EDESign, LibraPB, libra_pb
+from irnet_keras.recipes import get_recipe
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+import ablation  # noqa: E402
+import ablation_arms  # noqa: E402
+
+TINY = {"blocks": (1,), "widths": (8,)}
+
+
+@pytest.fixture(scope="module")
+def models():
+    config = get_recipe("resnet20-w1a1-cifar10-short")
+    return {
+        name: ablation_arms.compile_arm(arm, config, TINY)
+        for name, arm in ablation_arms.ARMS.items()
+    }
+
+
+def test_the_command_knows_the_arms():
+    assert tuple(ablation_arms.ARMS) == ablation.NAMES
+
+
+def test_arms_begin_with_the_same_weights(models):
+    first = models[ablation.REFERENCE]
+    values = {v.name: v.numpy() for v in first.trainable_variables}
+    for name, model in models.items():
+        assert {v.name for v in model.trainable_variables} == set(values), name
+        for variable in model.trainable_variables:
+            np.testing.assert_array_equal(variable.numpy(), values[variable.name])
+
+
+def test_arms_have_the_quantizers_of_their_names(models):
+    kinds = {"STE": lq.quantizers.SteSign, "App": lq.quantizers.ApproxSign, "EDE": EDESign}
+    for name, model in models.items():
+        layers = [m for m in model.layers if isinstance(m, lq.layers.QuantConv2D)]
+        assert len(layers) == 2
+        for layer in layers:
+            kind, kernel = kinds[name[:3]], layer.kernel_quantizer
+            assert type(layer.input_quantizer) is kind
+            if "without" in name:
+                assert type(kernel) is kind
+                assert isinstance(layer.kernel_constraint, lq.constraints.WeightClip)
+            else:
+                assert type(kernel) is (LibraPB if kind is EDESign else ablation_arms.LibraKernel)
+                assert layer.kernel_constraint is None
+            if kind is EDESign:
+                for quantizer in (layer.input_quantizer, kernel):
+                    assert float(quantizer.t) == np.float32(name.split(",")[0].split()[1])
+
+
+@pytest.mark.parametrize("estimator", ["ste", "approx"])
+def test_libra_pb_with_another_estimator(estimator, rng):
+    kernel = tf.constant(rng.normal(0.2, 3, (3, 3, 4, 5)), tf.float32)
+    upstream = rng.normal(size=kernel.shape)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(kernel)
+        binary = ablation_arms.LibraKernel(estimator)(kernel)
+        u = (kernel - tf.reduce_mean(kernel, [0, 1, 2])) / tf.math.reduce_std(kernel, [0, 1, 2])
+        u *= (35 / 36) ** 0.5
+        loss = tf.reduce_sum(binary * upstream)
+    np.testing.assert_array_equal(binary.numpy(), libra_pb(kernel).numpy())
+    inside = np.abs(u.numpy()) <= 1
+    slope = inside if estimator == "ste" else np.where(inside, 2 - 2 * np.abs(u.numpy()), 0)
+    expected = tape.gradient(
+        u, kernel, tf.constant(np.abs(binary.numpy()) * slope * upstream, tf.float32)
+    )
+    np.testing.assert_allclose(tape.gradient(loss, kernel), expected, rtol=1e-4, atol=1e-5)
+
+
+def results(rng, shift, seeds=4):
+    values = {n: dict(enumerate(rng.normal(0.4, 0.001, seeds))) for n in ablation.NAMES}
+    for name in values:
+        if "with Libra" in name:
+            values[name] = {s: v + shift for s, v in values[name].items()}
+    return values
+
+
+def test_interval_by_hand():
+    mean, spread, half = ablation.interval([1.0, 2.0, 6.0])
+    assert (mean, spread) == pytest.approx((3, 7**0.5))
+    assert half == pytest.approx(4.303 * 7**0.5 / 3**0.5)
+
+
+def test_differences_within_the_spread_are_marked(rng):
+    lines = "\n".join(ablation.table(results(rng, 0.0))).splitlines()
+    (pooled,) = [line for line in lines if line.startswith("Libra-PB, averaged")]
+    assert pooled.endswith("(includes 0)")
+    lines = list(ablation.table(results(rng, 0.05)))
+    assert [("includes 0" in x) for x in lines if "| with" in x or "with Libra-PB |" in x] == [
+        False
+    ] * 4
+    missing = results(rng, 0.05)
+    missing["STE, with Libra-PB"] = {}
+    assert "| STE, with Libra-PB | 0 | | | | |" in list(ablation.table(missing))
+    one = results(rng, 0.05, seeds=1)
+    assert any("one seed: no interval" in line for line in ablation.table(one))
+
+
+def test_results_survive_a_torn_line_and_refuse_other_settings(tmp_path):
+    file, settings = tmp_path / "r.jsonl", {"split": "test"}
+    row = {"arm": ablation.REFERENCE, "seed": 3, "accuracy": 0.5, "settings": settings}
+    whole = json.dumps(row) + "\n"
+    file.write_text(whole + whole[:30])
+    assert ablation.read_results(file, settings)[ablation.REFERENCE] == {3: 0.5}
+    assert file.read_text() == whole
+    with pytest.raises(UsageError, match=r"line 1, has other settings; give another --out"):
+        ablation.read_results(file, {"split": "validation"})
+    file.write_text("{}\n")
+    with pytest.raises(UsageError, match=r"line 1, is not a result"):
+        ablation.read_results(file, settings)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--seeds", "1"], "--seeds must be 2 to 20, got 1"),
+        (["--jobs", "0"], "--jobs must be at least 1, got 0"),
+        (["--set", "epochs=3"], "epochs has an option of its own; leave it out of --set"),
+        (["--set", "precision=w1a32"], "precision must be w1a1, got w1a32"),
+        (["--out", "no/such/r.jsonl"], "--out no/such/r.jsonl: folder no/such does not exist"),
+    ],
+)
+def test_bad_arguments_are_one_line(words, message, tmp_path):
+    command = [sys.executable, BENCHMARKS / "ablation.py", "--out", str(tmp_path / "r"), *words]
+    out = subprocess.run(command, capture_output=True, text=True)
+    assert (out.returncode, out.stderr) == (2, f"error: {message}\n")
