@@ -200,7 +200,7 @@ def _with_tools(
     options: RemoteOptions,
     data: "Labelled | None",
 ) -> "BenchResult":
-    from edge_bench.remote import ROUNDS, Plan, bench_on
+    from edge_bench.remote import Plan, bench_on
     from edge_bench.remote_calls import Logs
     from edge_bench.remote_tools import ToolFiles
     from edge_bench.tools import ToolOptions
@@ -219,7 +219,7 @@ def _with_tools(
             use_xnnpack=options.use_xnnpack,
             kernel=options.kernel,
         ),
-        rounds=options.rounds or ROUNDS,
+        rounds=options.rounds,
         seed=options.seed,
         data=data,
         policy=options.policy,
