@@ -51,7 +51,7 @@ OpProfilingOption = Annotated[
 DataOption = Annotated[
     str | None,
     typer.Option(
-        help="cifar10 or sample: also run images on the target, and compare with this machine."
+        help="cifar10, cifar100 or sample: also run images on the target, and compare with this machine."
     ),
 ]
 LogsOption = Annotated[
