@@ -96,43 +96,51 @@ def _section(bench: BenchResult, device: Device, references: Sequence[Build]) ->
     }
 
 
-def _figures(builds: Sequence[Build]) -> Iterator[tuple[str, str, str]]:
-    """Name, picture and caption of every figure that there is."""
+def _figures(builds: Sequence[Build]) -> Iterator[dict[str, str]]:
+    """Title, name for screen readers, picture and caption of every figure that there is."""
+    interval = "Bars: 95 % interval of the accuracy from the number of images."
     medians = ", ".join(f"{b.name} {b.median_ms:.3g} ms" for b in builds)
+    sizes = ", ".join(f"{b.name} {kilobytes(b.size_bytes)}" for b in builds)
+    scores = ", ".join(
+        f"{b.name} {100 * b.accuracy:.1f} %" for b in builds if b.accuracy is not None
+    )
     plot = plots.accuracy_latency_size(builds)
     if plot is not None:
-        yield (
-            "Accuracy, latency and size",
-            plot,
-            "Up and to the left is better; the area of a mark is the file's size. Bars: 95 % "
-            "interval of the accuracy from the number of images.",
-        )
+        yield {
+            "title": "Accuracy, latency and size",
+            "name": f"Accuracy over latency: {scores}; {medians}",
+            "plot": plot,
+            "caption": f"Up and to the left is better; the area is the file's size. {interval}",
+        }
     plot = plots.accuracy_versus_size(builds)
     if plot is not None:
-        yield (
-            "Accuracy versus size",
-            plot,
-            "Up and to the left is better. Bars: 95 % interval of the accuracy from the number "
-            "of images.",
-        )
-    yield (
-        f"Latency: {medians}",
-        plots.latency_bars(builds),
-        "Median latency; whiskers from the 10th to the 90th percentile of the samples.",
-    )
-    yield (
-        "Samples of latency",
-        plots.sample_distributions(builds),
-        "Every sample; the bar marks the median.",
-    )
+        yield {
+            "title": "Accuracy and size",
+            "name": f"Accuracy over size: {scores}; {sizes}",
+            "plot": plot,
+            "caption": f"Up and to the left is better. {interval}",
+        }
+    yield {
+        "title": "Latency",
+        "name": f"Median latency: {medians}",
+        "plot": plots.latency_bars(builds),
+        "caption": "Medians; whiskers from the 10th to the 90th percentile of the samples.",
+    }
+    yield {
+        "title": "Samples",
+        "name": "Distribution of the samples of latency",
+        "plot": plots.sample_distributions(builds),
+        "caption": "Every sample; the bar marks the median.",
+    }
     for build in builds:
         if build.profile:
             top = max(build.profile, key=lambda row: row.mean_ms)
-            yield (
-                f"Operators of {build.name}; the longest: {top.op}, {top.share:.0%}",
-                op_bars(build.profile),
-                f"{build.name}: time per operator, from a run of its own with profiling.",
-            )
+            yield {
+                "title": f"Operators of {build.name}",
+                "name": f"Time per operator of {build.name}; longest: {top.op}, {top.share:.0%}",
+                "plot": op_bars(build.profile),
+                "caption": "Time per operator, from runs of their own with profiling.",
+            }
 
 
 def kilobytes(size: int) -> str:

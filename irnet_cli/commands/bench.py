@@ -139,7 +139,9 @@ def _print(result: "BenchResult", device: str) -> None:
         ]
         scores = [build.accuracy, build.host_agreement] if scored else []
         table.add_row(*row, *("" if s is None else f"{100 * s:.1f} %" for s in scores))
-    Console().print(table)
+    # a pipe has no width; a table cut to 80 columns would break the numbers
+    console = Console()
+    (console if console.is_terminal else Console(width=max(console.width, 120))).print(table)
     for build in builds:
         print(f"{build.name}: {build.engine}")
     first = builds[0]
