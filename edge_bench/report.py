@@ -9,6 +9,7 @@ from edge_bench import plots
 from edge_bench.headline import headline
 from edge_bench.op_plots import op_bars
 from edge_bench.page import render_template
+from edge_bench.profiles import where_time_goes
 from edge_bench.schema import BenchResult, Build, CpuState, Device
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write
@@ -93,6 +94,7 @@ def _section(bench: BenchResult, device: Device, references: Sequence[Build]) ->
         "rows": [_row(b) for b in builds] + [_row(b, is_reference=True) for b in references],
         "conditions": list(_device_conditions(device)),
         "figures": list(_figures(shown)),
+        "times": [(b.name, where_time_goes(b.profile)) for b in builds if b.profile],
     }
 
 

@@ -1,6 +1,6 @@
 """TensorFlow Lite's ``benchmark_model``, and LCE's ``lce_benchmark_model`` built from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_bench.tools.log import read_log
@@ -78,7 +78,7 @@ class LceBenchmarkModel:
 
     def parse(self, stdout: str, log: str | Path, model: ModelFile) -> ToolResult:
         """As :meth:`Tool.parse`."""
-        return _parse(stdout, log, model)
+        return replace(_parse(stdout, log, model), kernel=self.kernels)
 
 
 def _parse(stdout: str, log: str | Path, model: ModelFile) -> ToolResult:

@@ -30,7 +30,7 @@ from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimesOption
 
 if TYPE_CHECKING:
-    from edge_bench.schema import BenchResult
+    from edge_bench.schema import BenchResult, Build
 
 
 def bench(
@@ -150,6 +150,8 @@ def _print(result: "BenchResult", device: str) -> None:
         f"{len(first.samples_ms)} {what} each, threads: {first.threads}; ratio: median over that "
         f"of {first.name}, with its 95 % interval; below 1 is faster"
     )
+    for build in builds:
+        _print_times(build)
     if scored:
         print(f"accuracy: of the first {first.num_examples} images, on {device}")
     found = next(d for d in result.devices if d.name == device)
@@ -158,3 +160,17 @@ def _print(result: "BenchResult", device: str) -> None:
     for build in builds:
         for text in build.warnings:
             log(f"warning: {device}: {build.name}: {text}")
+
+
+def _print_times(build: "Build") -> None:
+    """Which operators take the time, and what is known about them."""
+    from edge_bench.profiles import where_time_goes
+
+    if build.profile:
+        print(f"\n{build.name}: where the time goes")
+    for group in where_time_goes(build.profile):
+        kind = f", {group.kind}" if group.kind else ""
+        hint = f": {group.hint}" if group.hint else ""
+        text = f"{group.count} x {group.op}{kind}{hint}"
+        text = "".join(c if c.isprintable() else "?" for c in text)
+        print(f"  {group.share:4.0%} {group.ms:9.3f} ms  {text}")

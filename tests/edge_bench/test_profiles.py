@@ -11,8 +11,8 @@ from model_files import binary_conv, small_classifier, write_float, write_lce
 
 from converters.explain import Explanation, explain
 from converters.graph import read_graph
-from edge_bench.profiles import with_explanation
-from edge_bench.schema import BenchResult, parse_bench
+from edge_bench.profiles import where_time_goes, with_explanation
+from edge_bench.schema import BenchResult, OpRow, parse_bench
 from edge_bench.tools import LceDelegate, ModelFile, OpTime, ToolOptions
 
 
@@ -67,6 +67,22 @@ def test_rows_that_stand_for_many_operators_get_none(found: Explanation) -> None
         first.kind, first.why_not_1bit or first.note, "printed name",
     )  # fmt: skip
     assert [row.kind for row in (part, other, far)] == [None] * 3
+
+
+def test_like_operators_are_one_line_the_longest_first() -> None:
+    rows = [
+        OpRow(op="CONV_2D", name="", node=0, mean_ms=1.0, share=0.5, kind="float", hint="stem"),
+        OpRow(op="ADD", name="", node=2, mean_ms=0.25, share=0.125, hint="reads CONV_2D 1 twice"),
+        OpRow(op="LceBconv2d", name="", node=1, mean_ms=0.5, share=0.25, fused=["ADD"]),
+        OpRow(op="ADD", name="", node=4, mean_ms=0.25, share=0.125, hint="reads CONV_2D 3 twice"),
+    ]
+    groups = where_time_goes(rows)
+    assert [(g.op, g.count, g.ms, g.share) for g in groups] == [
+        ("CONV_2D", 1, 1.0, 0.5), ("ADD", 2, 0.5, 0.25), ("LceBconv2d + ADD", 1, 0.5, 0.25),
+    ]  # fmt: skip
+    assert [g.hint for g in groups] == ["stem", "reads CONV_2D twice", None]
+    assert where_time_goes(rows, shown=1) == groups[:1]
+    assert where_time_goes([]) == []
 
 
 def test_bench_command_profiles_and_gates(files: list[Path], tmp_path: Path) -> None:

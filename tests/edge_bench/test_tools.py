@@ -159,6 +159,8 @@ def test_flags_mirror_the_tools() -> None:
     assert lce.argv("m.tflite", ToolOptions(use_xnnpack=True))[8:] == [
         "--use_xnnpack=true", "--use_indirect_bgemm=true",
     ]  # fmt: skip
+    text = (LOGS / "tf_2_8_lce.txt").read_text()
+    assert lce.parse(text, "log", FILE).kernel == "indirect"
     assert (lce.kernels, LceBenchmarkModel("lce", True).kernels) == ("indirect", "reference")
     for tool in (lce, TOOL):
         with pytest.raises(UsageError, match="--kernel 'neon' is for the delegate"):
