@@ -121,7 +121,7 @@ def command_line() -> list[str]:
 
 
 def without_places(word: str) -> str:
-    """A word of a command line without folders and users' names.
+    """A word of a command line without folders, users' names and phones' serial numbers.
 
     Results are handed on: they must not tell where on a disk or as whom something ran.
     """
@@ -131,4 +131,6 @@ def without_places(word: str) -> str:
     scheme, colon, rest = word.partition("://")
     if colon:
         return f"{scheme}://{rest.rpartition('@')[2]}"
+    if word.startswith("adb:"):
+        return "adb"
     return Path(word).name if "/" in word else word

@@ -17,7 +17,7 @@ from edge_bench.local import split_evenly, unique_names
 from edge_bench.profiles import with_explanation
 from edge_bench.remote_accuracy import Agreement, Labelled, agreement
 from edge_bench.remote_calls import CallKey, Logs, call, joined
-from edge_bench.remote_tools import Ready, ToolFiles, prepare
+from edge_bench.remote_tools import Ready, ToolFiles, check_tool, prepare
 from edge_bench.schema import (
     BenchResult,
     Build,
@@ -34,8 +34,6 @@ from irnet_keras.errors import IrnetError, UsageError
 from irnet_keras.training.run_folder import git_revision
 
 ROUNDS = 5
-# For starting the tool and loading the model, on top of what it is told to measure.
-_START_SECONDS = 120.0
 ORDER = "every round calls the tool once for every build, in a new random order"
 MEMORY = "as the tool reports it, if it does"
 TIMED = "the tool's own clock around the run of the model; batch 1"
@@ -52,6 +50,7 @@ class Plan:
         options: of the tool; ``num_runs`` of a tool that prints every run are spread over the
             rounds, others make as many in each.
         rounds: calls per build.
+        start_s: seconds a call may take to start and load, besides what it is told to measure.
         seed: of the order and the bootstrap.
         data: images to compare with this machine's predictions, None for none.
         policy: what a file may cost and hold on this machine.
@@ -62,6 +61,7 @@ class Plan:
     tool_files: ToolFiles = field(default_factory=ToolFiles)
     options: ToolOptions = field(default_factory=ToolOptions)
     rounds: int = ROUNDS
+    start_s: float = 120.0
     seed: int = 0
     data: Labelled | None = None
     policy: Policy = DEFAULT_POLICY
@@ -92,6 +92,7 @@ def bench_on(
         raise UsageError("no files to benchmark")
     if not addresses or len(set(addresses)) != len(addresses):
         raise UsageError("--on: targets must be different ones")
+    check_tool(plan.tool)
     graphs = [read_untrusted(path, plan.policy) for path in plan.files]
     for graph in graphs:
         check_graph(graph, plan.policy)
@@ -106,7 +107,8 @@ def bench_on(
                 name = _device_name(target, [device.name for device in devices])
                 device, measured = _measure(target, name, plan, logs, log)
         except IrnetError as error:
-            log(f"failed: {error}")
+            if len(addresses) > 1:
+                log(f"failed: {error}")
             errors.append(error)
             continue
         devices.append(conditions.with_warnings(device))
@@ -168,7 +170,7 @@ def _measure(
     per_round = [each.num_runs] * plan.rounds
     if ready.tool.samples_are_runs:
         per_round = split_evenly(each.num_runs, plan.rounds)
-    timeout_s = _START_SECONDS + 2 * each.max_secs
+    timeout_s = plan.start_s + 2 * each.max_secs
     reused = logs.reused
 
     def run(i: int, number: int, options: ToolOptions) -> ToolResult:

@@ -54,6 +54,12 @@ class Ready:
     versions: dict[str, str]
 
 
+def check_tool(name: str) -> None:
+    """Raise :class:`UsageError` for the name of no tool."""
+    if name not in (AUTO, *TOOLS):
+        raise UsageError(f"--tool must be one of {', '.join((AUTO, *TOOLS))}, got {name!r}")
+
+
 def prepare(target: Target, name: str, files: ToolFiles) -> Ready:
     """Find or push a tool.
 
@@ -63,15 +69,13 @@ def prepare(target: Target, name: str, files: ToolFiles) -> Ready:
         files: what to push.
 
     Raises:
-        UsageError: an unknown tool, or one that is not there; says what to do.
+        UsageError: it is not there; says what to do.
         CheckFailed: a binary for another machine.
     """
     if name == AUTO:
         name = "lce_delegate"
         if files.binary is not None:
             name = "lce_benchmark_model" if files.delegate is None else "benchmark_model"
-    if name not in TOOLS:
-        raise UsageError(f"--tool must be one of {', '.join((AUTO, *TOOLS))}, got {name!r}")
     if name == "lce_delegate":
         return _package(target)
     binary, digest = _binary(target, name, files.binary)
@@ -122,6 +126,10 @@ def _binary(target: Target, name: str, path: Path | None) -> tuple[str, str]:
     found = target.shell('command -v "$1" || true', name).strip()
     if not found.startswith("/"):
         raise UsageError(f"{target.address.text}: no {name} in its PATH: name one with --tool-path")
+    header = bytes.fromhex(target.shell('od -An -v -tx1 -N20 "$1"', found))
+    machine = elf_machine(header)
+    if machine is not None:  # else a script that starts it
+        _check_fits(machine, name, target.facts(), target.address.text)
     return found, target.shell('sha256sum < "$1"', found).split()[0]
 
 
@@ -132,23 +140,28 @@ def check_machine(path: Path, facts: Facts, where: str) -> None:
         UsageError: no program at all.
         CheckFailed: for another machine.
     """
-    machine = elf_machine(path)
-    if machine is None:
-        raise UsageError(f"{path} is not a Linux program or library (no ELF header)")
-    fits = {facts.arch, "armv7l"} if facts.arch == "aarch64" else {facts.arch}
-    if machine not in fits:
-        raise CheckFailed(
-            f"{where}: {path.name} is for {machine}, the target runs {facts.arch} programs"
-        )
-
-
-def elf_machine(path: Path) -> str | None:
-    """Machine of an ELF file as ``uname -m`` would name it; None if it is no ELF file."""
     try:
         with path.open("rb") as file:
-            header = file.read(20)
+            machine = elf_machine(file.read(20))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    if machine is None:
+        raise UsageError(f"{path} is not a Linux program or library (no ELF header)")
+    _check_fits(machine, path.name, facts, where)
+
+
+def _check_fits(machine: str, name: str, facts: Facts, where: str) -> None:
+    fits = {facts.arch, "armv7l"} if facts.arch == "aarch64" else {facts.arch}
+    if machine not in fits:
+        raise CheckFailed(f"{where}: {name} is for {machine}, the target runs {facts.arch}")
+
+
+def elf_machine(header: bytes) -> str | None:
+    """Machine of a program as ``uname -m`` would name it; None if it is no ELF file.
+
+    Args:
+        header: the file's first 20 bytes.
+    """
     if len(header) < 20 or header[:4] != b"\x7fELF":
         return None
     order = ">" if header[5] == 2 else "<"

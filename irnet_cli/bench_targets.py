@@ -24,7 +24,7 @@ OnOption = Annotated[
     list[str] | None,
     typer.Option(
         "--on",
-        help="local, ssh://[user@]host[:port] or adb[:SERIAL]; given several times, all of them.",
+        help="local, ssh://\\[user@]host\\[:port] or adb\\[:SERIAL]; may be given several times.",
     ),
 ]
 ToolOption = Annotated[

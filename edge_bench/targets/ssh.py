@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import threading
 from collections.abc import Coroutine
 from pathlib import Path
@@ -179,7 +180,7 @@ class SshLink(CatFiles):
         finally:
             process.close()
         if process.exit_signal is not None:
-            return 128 + 15
+            return 128 + getattr(signal, f"SIG{process.exit_signal[0]}", signal.SIGTERM)
         if process.exit_status is None:
             raise self._lost()
         return process.exit_status

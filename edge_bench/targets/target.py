@@ -40,21 +40,8 @@ PULL_LIMIT = 256 << 20
 _BYTES_PER_SECOND = 100_000
 VENV = ".local/share/irnet/venv"  # of `irnet device setup`, below the home folder
 
-# Holds the device's lock and the run's folder for as long as its input is open, which the
-# device itself ends when the link is cut: it then stops what still runs and removes the folder.
-_HOLD = r"""
-umask 077
-trap '' HUP PIPE TERM
-base=${TMPDIR:-$1}
-lock=$base/irnet.lock
-folder=$base/irnet-$2
-if [ -L "$lock" ]; then echo "$lock is a link" >&2; exit 74; fi
-command -v flock >/dev/null || { echo 'has no flock (package util-linux)' >&2; exit 74; }
-{
-  flock -n 9 || { echo 'another run of irnet is using it' >&2; exit 75; }
-  mkdir -m 700 -- "$folder" || exit 73
-  echo "$folder"
-  cat >/dev/null
+_STOP_ALL = r"""
+stop_all() {
   for file in "$folder"/*.pid; do
     pid=$(cat "$file" 2>/dev/null) || continue
     # A number may be another process's by now.
@@ -65,8 +52,55 @@ command -v flock >/dev/null || { echo 'has no flock (package util-linux)' >&2; e
     n=$((n+1)); sleep 1
   done
   [ ! -e "$folder" ]
+}
+"""
+# Holds the target's lock and the run's folder for as long as its input is open, which the
+# target itself ends when the link is cut: it then stops what still runs and removes the folder.
+_HOLD = (
+    _STOP_ALL
+    + r"""
+umask 077
+trap '' HUP PIPE TERM
+base=${TMPDIR:-$1}
+lock=$base/irnet.lock
+folder=$base/irnet-$2
+if [ -L "$lock" ]; then echo "$lock is a link" >&2; exit 74; fi
+command -v flock >/dev/null || { echo 'has no flock (package util-linux)' >&2; exit 74; }
+{
+  n=0
+  until flock -n 9; do  # an earlier run may be about to end
+    n=$((n+1))
+    if [ "$n" -gt 2 ]; then
+      echo "another run of irnet is using it (process $(cat "$lock") there)" >&2; exit 75
+    fi
+    sleep 1
+  done
+  echo $$ >"$lock"
+  mkdir -m 700 -- "$folder" || exit 73
+  echo $$ >"$folder/holder"
+  echo "$folder"
+  cat >/dev/null 9>&-
+  stop_all
 } 9>>"$lock"
 """
+)
+# The same from outside, if the target has not noticed the loss of the link after some seconds.
+_GONE = (
+    _STOP_ALL
+    + r"""
+folder=$1
+n=0
+while [ -e "$folder" ]; do
+  n=$((n+1))
+  if [ "$n" -gt 5 ]; then
+    kill -KILL "$(cat "$folder/holder")"
+    stop_all
+    exit
+  fi
+  sleep 1
+done
+"""
+)
 # timeout becomes the leader of a process group and passes signals on to all of it.
 _RUN = r"""
 cd -- "$1" || exit 125
@@ -76,7 +110,6 @@ shift 3
 exec timeout -k 5 "$limit" "$@"
 """
 _STOP = r'kill "$(cat -- "$1/$2.pid")"'
-_GONE = r'[ ! -e "$1" ] || { rm -rf -- "$1"; [ ! -e "$1" ]; }'
 _SPACE = r'df -Pk -- "$1" | tail -n 1'
 _PYTHON = r'p="$HOME/$1/bin/python"; if [ -x "$p" ]; then echo "$p"; else command -v python3; fi'
 _SHA256 = r'sha256sum -- "$1"'

@@ -13,16 +13,25 @@ from tests.edge_bench.targets.phone import Phone, running_adb_server, running_ph
 
 ROOT = Path(__file__).resolve().parents[3]
 
-# What the wrapper does instead of running Python, as the file `fault` beside it says. `info` is
-# always answered, so that the fault meets the benchmark itself.
+# What the wrapper does instead of running a benchmark, once the file `fault` beside it says so:
+# kind, and the number of calls that still go well. `calls` gets a line for each of them.
 _FAULTS = """
-case "$(cat "$(dirname "$0")/fault" 2>/dev/null):$*" in
-  crash:*\\ bench\\ *) kill -SEGV $$ ;;
-  hang:*\\ bench\\ *) exec sleep 1000 ;;
-  garbage:*\\ bench\\ *) head -c 3000 /dev/urandom; exit 0 ;;
-  flood:*\\ bench\\ *) exec yes ;;
-  partial:*\\ bench\\ *) echo '{"samples_ms": [1.0'; exit 0 ;;
-esac
+here=$(dirname "$0")
+case "$*" in *\\ bench\\ *)
+  echo "$*" >>"$here/calls"
+  read -r kind left <"$here/fault" || kind=none left=1
+  if [ "$left" -gt 0 ]; then
+    [ "$kind" = none ] || echo "$kind $((left - 1))" >"$here/fault"
+  else
+    case $kind in
+      crash) kill -SEGV $$ ;;
+      hang) touch "$here/hangs"; exec sleep 1000 ;;
+      garbage) head -c 3000 /dev/urandom; exit 0 ;;
+      flood) exec yes ;;
+      partial) echo '{"samples_ms": [1.0'; exit 0 ;;
+    esac
+  fi ;;
+esac 2>/dev/null
 """
 
 
@@ -81,7 +90,8 @@ def at_home(board: Board, monkeypatch: pytest.MonkeyPatch) -> Board:
     """The board, with this side's keys in place and no others."""
     monkeypatch.setenv("HOME", str(board.home))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    (board.bin / "fault").unlink(missing_ok=True)
+    for name in ("fault", "calls", "hangs"):
+        (board.bin / name).unlink(missing_ok=True)
     return board
 
 
