@@ -202,7 +202,7 @@ def _measure(
         builds.append(
             _build(title, name, plan, ready, models[i], results[i], profiles[i], scores[i], builds)
         )
-    device = _device(target, name, ready, before, after)
+    device = describe(target, name, ready.versions, before, after)
     if logs.reused > reused:
         text = f"{logs.reused - reused} of the calls are of an earlier, interrupted run"
         device = device.model_copy(update={"warnings": [text]})
@@ -288,7 +288,10 @@ def _call(result: ToolResult) -> Call:
     )
 
 
-def _device(target: Target, name: str, ready: Ready, before: CpuState, after: CpuState) -> Device:
+def describe(
+    target: Target, name: str, versions: dict[str, str], before: CpuState, after: CpuState
+) -> Device:
+    """The target as results have it."""
     facts = target.facts()
     bits = facts.os_bits
     system = facts.system if facts.android is None else f"Android {facts.android}, {facts.system}"
@@ -304,5 +307,5 @@ def _device(target: Target, name: str, ready: Ready, before: CpuState, after: Cp
         memory_bytes=facts.memory_bytes,
         before=before,
         after=after,
-        versions=ready.versions,
+        versions=versions,
     )
