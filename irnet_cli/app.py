@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import typer
 
-from irnet_cli.commands import data
+from irnet_cli.commands import data, device
 from irnet_cli.commands.baseline import baseline
 from irnet_cli.commands.bench import bench
 from irnet_cli.commands.compare import compare
@@ -50,6 +50,7 @@ app.command()(verify_file)
 app.command()(bench)
 app.command()(compare)
 app.command()(doctor)
+app.add_typer(device.app, name="device")
 app.command()(report)
 app.command()(models)
 

@@ -342,6 +342,10 @@ class Target:
             raise self.error("has no python3")
         return self._python
 
+    def forget_python(self) -> None:
+        """Look for Python anew."""
+        self._python = None
+
     def facts(self) -> Facts:
         """What the target is; read once."""
         if self._facts is None:

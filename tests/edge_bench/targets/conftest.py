@@ -45,18 +45,23 @@ def install_python(bin_folder: Path, library: Path) -> None:
     )
 
 
-def install_arm_python(bin_folder: Path, arm_python: Path, library: Path) -> None:
-    """An emulated aarch64 Python as the target's ``python3``, with LiteRT and the delegate."""
+def install_arm_python(bin_folder: Path, arm_python: Path, library: Path | None) -> None:
+    """An emulated aarch64 Python as the target's ``python3``, with LiteRT and the delegate.
+
+    Args:
+        bin_folder: where to.
+        arm_python: of ``tools/arm64_userland.sh``.
+        library: of the delegate; None for a Python without any packages.
+    """
     tree = arm_python.parent
-    package = ROOT / "native" / "python"
     emulator = shutil.which("qemu-aarch64-static") or "qemu-aarch64"
     (program,) = (tree / "usr" / "bin").glob("python3.[0-9][0-9]")
+    packages = "" if library is None else f"{ROOT / 'native' / 'python'}:{tree}/opt/site"
     _wrapper(
         bin_folder,
         f"exec {emulator} -cpu cortex-a72 -0 \"$0\" -L '{tree}' -E PYTHONHOME='{tree}/usr' "
-        f'-E PYTHONPATH="${{BOARD_PYTHONPATH-{package}:{tree}/opt/site}}" '
-        f'-E LCE_DELEGATE_LIBRARY="${{BOARD_LIBRARY-{library}}}" -E PYTHONDONTWRITEBYTECODE=1 '
-        f"'{program}' \"$@\"\n",
+        f"-E PYTHONPATH='{packages}' -E LCE_DELEGATE_LIBRARY='{library or ''}' "
+        f"-E PYTHONDONTWRITEBYTECODE=1 '{program}' \"$@\"\n",
     )
     # What `device info` reads; everything else of the board is this machine.
     script(bin_folder / "uname", '[ "$*" = -m ] && echo aarch64 || exec /bin/uname "$@"\n')
