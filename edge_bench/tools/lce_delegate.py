@@ -79,7 +79,7 @@ def _result(value: dict[str, Any]) -> ToolResult:
         samples_us=tuple(samples),
         profile=tuple(_op(row) for row in value["profile"] or ()),
         runtime=f"{runtime['name']} {runtime['version']}",
-        delegate=f"lce_delegate {delegate}",
+        delegate=f"lce_delegate {delegate}" if value["kernel"] else None,  # else it ran nothing
         kernel=value["kernel"],
         model_sha256=value["sha256"],
     )
