@@ -249,7 +249,7 @@ def _build(
         size_bytes=model.size_bytes,
         engine=engine,
         threads=max(1, plan.options.num_threads),
-        warmup_runs=plan.options.warmup_runs,
+        warmup_runs=ready.tool.warmup_runs(plan.options),
         samples_ms=samples,
         median_ms=summary.median,
         mad_ms=summary.mad,

@@ -44,10 +44,15 @@ def bench(
     threads: Annotated[
         int, typer.Option("--threads", "--num-threads", help="Threads per model, 1 to 32.")
     ] = 1,
-    num_runs: Annotated[int, typer.Option(help="Samples per model, at least 30.")] = 60,
+    num_runs: Annotated[
+        int | None, typer.Option(help="Samples per model, at least 30; default 60, of tools 50.")
+    ] = None,
     warmup_runs: Annotated[
-        int, typer.Option(help="Runs before the first sample, at least 0.")
-    ] = 10,
+        int | None,
+        typer.Option(
+            help="Runs before the first sample, at least 0; default 10, of the C++ tools 1."
+        ),
+    ] = None,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Rounds over all models; default 10, of tools 5.")
     ] = None,

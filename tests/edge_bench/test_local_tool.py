@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_files import binary_conv, small_classifier, write_float, write_lce
 
 from edge_bench.remote import Plan, bench_on
 from edge_bench.remote_calls import Logs
@@ -13,18 +12,9 @@ from edge_bench.targets import parse_address
 from edge_bench.tools import ToolOptions
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("local_tool")
-    return [
-        write_float(small_classifier(), folder / "float32.tflite"),
-        write_lce(binary_conv(), folder / "binary.tflite"),
-    ]
-
-
-def test_statistics_are_those_of_the_tools_raw_logs(files: list[Path], tmp_path: Path) -> None:
+def test_statistics_are_those_of_the_tools_raw_logs(two_files: list[Path], tmp_path: Path) -> None:
     logs = tmp_path / "logs"
-    plan = Plan(files, tool="lce_delegate", options=ToolOptions(num_runs=31), rounds=2)
+    plan = Plan(two_files, tool="lce_delegate", options=ToolOptions(num_runs=31), rounds=2)
     result = bench_on([parse_address("local")], plan, Logs(logs, resume=False))
     said = [json.loads(path.read_text()) for path in logs.glob("*.log")]
     assert len(said) == 4
