@@ -68,7 +68,7 @@ def configuration(options: argparse.Namespace, seed: int) -> tuple[TrainConfig, 
 def settings_of(options: argparse.Namespace) -> dict[str, Any]:
     """What all lines of a file of results have in common."""
     config, settings = configuration(options, 0)
-    values = {k: v for k, v in config.model_dump().items() if k not in ("seed", "ede_t_min")}
+    values = config.model_dump(mode="json", exclude={"seed", "ede_t_min"})
     return {"split": options.split, "network_settings": settings, "config": values}
 
 
@@ -117,7 +117,9 @@ def table(results: Results) -> Iterator[str]:
             yield f"| {name} | 0 | | | | |"
             continue
         mean, spread, half = interval(values)
-        cells = f"{mean:.2f} | {spread:.2f} | {mean - half:.2f} to {mean + half:.2f}"
+        cells = f"{mean:.2f} | | "
+        if len(values) > 1:
+            cells = f"{mean:.2f} | {spread:.2f} | {mean - half:.2f} to {mean + half:.2f}"
         difference = "reference"
         if name != REFERENCE:
             difference = _difference(_paired(results, [name], [REFERENCE]))
@@ -251,6 +253,8 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
     except IrnetError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

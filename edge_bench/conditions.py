@@ -51,7 +51,7 @@ def machine_warnings(device: Device) -> list[str]:
 def state_warnings(before: CpuState, after: CpuState, cores: int) -> list[str]:
     """What moved while the benchmark ran, and what was wrong all the time."""
     found = []
-    if before.governor != after.governor:
+    if before.governor and after.governor and before.governor != after.governor:
         found.append(f"the governor changed from {before.governor} to {after.governor}")
     elif before.governor == "powersave":
         found.append("the governor is powersave: the CPU may run at its lowest frequency")

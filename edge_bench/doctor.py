@@ -253,10 +253,12 @@ def _meant_binary(op: OpReport) -> bool:
 
 
 def _share(ops: Sequence[OpReport]) -> tuple[float | None, str | None]:
-    """Share of time of some operators, measured where that was done."""
-    if any(op.measured_share is not None for op in ops):
-        return sum(op.measured_share or 0.0 for op in ops), "measured"
-    return (sum(op.estimated_share for op in ops), "estimated") if ops else (None, None)
+    """Share of time of some operators; measured only if all of them were."""
+    if not ops:
+        return None, None
+    shares = [op.estimated_share if op.measured_share is None else op.measured_share for op in ops]
+    known = all(op.measured_share is not None for op in ops)
+    return sum(shares), "measured" if known else "estimated"
 
 
 def _names(ops: Sequence[OpReport]) -> str:

@@ -26,7 +26,7 @@ def op_bars(profile: Sequence[OpRow]) -> str:
     values = [row.mean_ms for row in rows]
     colors = [_KINDS.get(row.kind or "", _OTHER) for row in rows]
     if rest:
-        labels.append(f"{len(rest)} others")
+        labels.append(f"sum of {len(rest)} others")
         values.append(sum(row.mean_ms for row in rest))
         colors.append(_OTHER)
     with rc_context(STYLE):
@@ -41,7 +41,7 @@ def op_bars(profile: Sequence[OpRow]) -> str:
                 f"{value:.3g}", (max(value, 0), i), xytext=(3, 0), textcoords="offset points",
                 va="center", fontsize=8,
             )  # fmt: skip
-        axes.set_xlabel("mean time per run, ms")
+        axes.set_xlabel("time per run, ms")
         used = {row.kind or "" for row in rows}
         patches = [Patch(color=c, label=kind) for kind, c in _KINDS.items() if kind in used]
         if patches:

@@ -1,6 +1,8 @@
 """Times of operators, with what ``explain`` knows of them."""
 
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from converters.explain import Explanation, explain
@@ -67,6 +69,48 @@ def measured_rows(found: Explanation) -> list[OpRow]:
         for op in found.ops
         if op.measured_ms is not None and op.merged_into is None
     ]
+
+
+@dataclass(frozen=True)
+class TimeGroup:
+    """Operators of one type with one hint.
+
+    Attributes:
+        op: type, with what was merged into it.
+        count: how many.
+        ms: their sum per run.
+        share: of the time of all operators, 0..1.
+        kind: what they compute in, None if unknown.
+        hint: why they are not 1-bit, or what keeps them from being faster; None for nothing known.
+    """
+
+    op: str
+    count: int
+    ms: float
+    share: float
+    kind: str | None
+    hint: str | None
+
+
+def where_time_goes(profile: Sequence[OpRow], shown: int = 6) -> list[TimeGroup]:
+    """The groups of operators that take the most time, the longest first."""
+    groups: dict[tuple[str, str | None, str | None], list[OpRow]] = {}
+    for row in profile:
+        # reasons name neighbours by their number, which would keep like operators apart
+        hint = re.sub(r"\b([A-Z][A-Za-z0-9_]+) \d+\b", r"\1", row.hint) if row.hint else None
+        groups.setdefault((" + ".join([row.op, *row.fused]), row.kind, hint), []).append(row)
+    found = [
+        TimeGroup(
+            op=op,
+            count=len(rows),
+            ms=sum(row.mean_ms for row in rows),
+            share=sum(row.share for row in rows),
+            kind=kind,
+            hint=hint,
+        )
+        for (op, kind, hint), rows in groups.items()
+    ]
+    return sorted(found, key=lambda group: -group.ms)[:shown]
 
 
 def profiled(

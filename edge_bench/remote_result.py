@@ -77,7 +77,7 @@ def build_of(
         size_bytes=made.model.size_bytes,
         engine=engine,
         threads=max(1, options.num_threads),
-        warmup_runs=options.warmup_runs,
+        warmup_runs=ready.tool.warmup_runs(options),
         samples_ms=samples,
         median_ms=summary.median,
         mad_ms=summary.mad,
@@ -123,7 +123,9 @@ def _call(result: ToolResult) -> Call:
     )
 
 
-def device_of(target: Target, name: str, ready: Ready, before: CpuState, after: CpuState) -> Device:
+def describe(
+    target: Target, name: str, versions: dict[str, str], before: CpuState, after: CpuState
+) -> Device:
     """The target as the result describes it, without warnings."""
     facts = target.facts()
     bits = facts.os_bits
@@ -140,5 +142,5 @@ def device_of(target: Target, name: str, ready: Ready, before: CpuState, after: 
         memory_bytes=facts.memory_bytes,
         before=before,
         after=after,
-        versions=ready.versions,
+        versions=versions,
     )

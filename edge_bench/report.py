@@ -9,6 +9,7 @@ from edge_bench import plots
 from edge_bench.headline import headline
 from edge_bench.op_plots import op_bars
 from edge_bench.page import render_template
+from edge_bench.profiles import where_time_goes
 from edge_bench.schema import BenchResult, Build, CpuState, Device
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write
@@ -93,46 +94,55 @@ def _section(bench: BenchResult, device: Device, references: Sequence[Build]) ->
         "rows": [_row(b) for b in builds] + [_row(b, is_reference=True) for b in references],
         "conditions": list(_device_conditions(device)),
         "figures": list(_figures(shown)),
+        "times": [(b.name, where_time_goes(b.profile)) for b in builds if b.profile],
     }
 
 
-def _figures(builds: Sequence[Build]) -> Iterator[tuple[str, str, str]]:
-    """Name, picture and caption of every figure that there is."""
+def _figures(builds: Sequence[Build]) -> Iterator[dict[str, str]]:
+    """Title, name for screen readers, picture and caption of every figure that there is."""
+    interval = "Bars: 95 % interval of the accuracy from the number of images."
     medians = ", ".join(f"{b.name} {b.median_ms:.3g} ms" for b in builds)
+    sizes = ", ".join(f"{b.name} {kilobytes(b.size_bytes)}" for b in builds)
+    scores = ", ".join(
+        f"{b.name} {100 * b.accuracy:.1f} %" for b in builds if b.accuracy is not None
+    )
     plot = plots.accuracy_latency_size(builds)
     if plot is not None:
-        yield (
-            "Accuracy, latency and size",
-            plot,
-            "Up and to the left is better; the area of a mark is the file's size. Bars: 95 % "
-            "interval of the accuracy from the number of images.",
-        )
+        yield {
+            "title": "Accuracy, latency and size",
+            "name": f"Accuracy over latency: {scores}; {medians}",
+            "plot": plot,
+            "caption": f"Up and to the left is better; the area is the file's size. {interval}",
+        }
     plot = plots.accuracy_versus_size(builds)
     if plot is not None:
-        yield (
-            "Accuracy versus size",
-            plot,
-            "Up and to the left is better. Bars: 95 % interval of the accuracy from the number "
-            "of images.",
-        )
-    yield (
-        f"Latency: {medians}",
-        plots.latency_bars(builds),
-        "Median latency; whiskers from the 10th to the 90th percentile of the samples.",
-    )
-    yield (
-        "Samples of latency",
-        plots.sample_distributions(builds),
-        "Every sample; the bar marks the median.",
-    )
+        yield {
+            "title": "Accuracy and size",
+            "name": f"Accuracy over size: {scores}; {sizes}",
+            "plot": plot,
+            "caption": f"Up and to the left is better. {interval}",
+        }
+    yield {
+        "title": "Latency",
+        "name": f"Median latency: {medians}",
+        "plot": plots.latency_bars(builds),
+        "caption": "Medians; whiskers from the 10th to the 90th percentile of the samples.",
+    }
+    yield {
+        "title": "Samples",
+        "name": "Distribution of the samples of latency",
+        "plot": plots.sample_distributions(builds),
+        "caption": "Every sample; the bar marks the median.",
+    }
     for build in builds:
         if build.profile:
             top = max(build.profile, key=lambda row: row.mean_ms)
-            yield (
-                f"Operators of {build.name}; the longest: {top.op}, {top.share:.0%}",
-                op_bars(build.profile),
-                f"{build.name}: time per operator, from a run of its own with profiling.",
-            )
+            yield {
+                "title": f"Operators of {build.name}",
+                "name": f"Time per operator of {build.name}; longest: {top.op}, {top.share:.0%}",
+                "plot": op_bars(build.profile),
+                "caption": "Time per operator, from runs of their own with profiling.",
+            }
 
 
 def kilobytes(size: int) -> str:

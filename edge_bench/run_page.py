@@ -85,7 +85,7 @@ def _figures(run: Inspection) -> Iterator[tuple[str, str | None, str]]:
     )
     yield (
         "Useful gradient",
-        plots.over_epochs(run.history, lambda i: i.useful_gradient, "share of inputs"),
+        plots.over_epochs(run.history, lambda i: i.useful_gradient, "share of inputs", zero=True),
         "Share of the binary layers' inputs that are inside hardtanh and where EDE's derivative is "
         "at least 0.1, on a fixed probe of images.",
     )

@@ -38,9 +38,17 @@ def layer_bars(layers: Sequence[LayerInformation], value: Value, label: str) -> 
 
 
 def over_epochs(
-    history: Sequence[EpochRow], value: Value, label: str, log: bool = False
+    history: Sequence[EpochRow], value: Value, label: str, *, log: bool = False, zero: bool = False
 ) -> str | None:
-    """One line per layer, from blue (first layer) to orange (last); None without two epochs."""
+    """One line per layer, from blue (first layer) to orange (last); None without two epochs.
+
+    Args:
+        history: rows by epoch.
+        value: of a layer.
+        label: of the vertical axis.
+        log: whether that axis is logarithmic.
+        zero: whether it begins at 0.
+    """
     names = [info.layer for info in history[-1].layers] if history else []
     lines = {name: _line(history, name, value) for name in names}
     lines = {name: line for name, line in lines.items() if len(line) > 1}
@@ -56,7 +64,7 @@ def over_epochs(
                 lw=2 if ends else 0.9,
                 label=name if ends else None,
             )
-        _epoch_axis(axes, label, log=log)
+        _epoch_axis(axes, label, log=log, zero=zero)
         axes.legend(frameon=False, fontsize=8)
         return svg(figure)
 
@@ -77,7 +85,7 @@ def metric_lines(
         for i, (name, line) in enumerate(lines.items()):
             dash = "-" if i == 0 else "--"  # told apart without colour, too
             axes.plot(*zip(*line, strict=True), dash, color=COLORS[i], label=name)
-        _epoch_axis(axes, label, log=log)
+        _epoch_axis(axes, label, log=log, zero=True)
         if len(lines) > 1:
             axes.legend(frameon=False, fontsize=8)
         return svg(figure)
@@ -116,7 +124,7 @@ def _line(history: Sequence[EpochRow], name: str, value: Value) -> list[tuple[in
     ]
 
 
-def _epoch_axis(axes: Axes, label: str, *, log: bool) -> None:
+def _epoch_axis(axes: Axes, label: str, *, log: bool, zero: bool) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     axes.set_xlabel("epoch")
     axes.set_ylabel(label)
@@ -125,8 +133,10 @@ def _epoch_axis(axes: Axes, label: str, *, log: bool) -> None:
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         axes.yaxis.set_minor_formatter(NullFormatter())
-    elif min(axes.dataLim.intervaly) >= 0:
-        axes.set_ylim(0, 1.05 * max(axes.dataLim.ymax, 1e-9))
+        return
+    axes.ticklabel_format(axis="y", useOffset=False)
+    if zero and axes.dataLim.ymin >= 0:
+        axes.set_ylim(0, 1.05 * axes.dataLim.ymax or 1)
 
 
 def _between(share: float) -> tuple[float, ...]:

@@ -119,7 +119,7 @@ def _line(cells: Sequence[str]) -> str:
 
 def _escaped(text: str) -> str:
     """Text without what Markdown, or HTML in it, would read as markup."""
-    return re.sub(r"([\\`*_{}\[\]<>()#|!&])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>#|!&])", r"\\\1", " ".join(text.split()))
 
 
 def _code(text: str) -> str:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from edge_bench.schema import BenchResult
     from edge_bench.targets import Address
 
+NUM_RUNS, WARMUP_RUNS = 60, 10  # of this package's own loop
+TOOL_RUNS = 50  # the tools' own default
+
 OnOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -51,7 +54,7 @@ OpProfilingOption = Annotated[
 DataOption = Annotated[
     str | None,
     typer.Option(
-        help="cifar10, cifar100 or sample: also run images on the target, and compare with this machine."
+        help="cifar10, cifar100 or sample: also run images there and compare with this machine."
     ),
 ]
 LogsOption = Annotated[
@@ -73,8 +76,8 @@ class RemoteOptions:
     runtimes: list[str] | None
     kernel: str
     threads: int
-    num_runs: int
-    warmup_runs: int
+    num_runs: int | None
+    warmup_runs: int | None
     rounds: int | None
     min_secs: float
     max_secs: float
@@ -105,7 +108,11 @@ def bench_targets(
     addresses = [parse_address(text) for text in on]
     if len(set(addresses)) != len(addresses):
         raise UsageError(f"--on: targets must be different ones, got {', '.join(on)}")
-    check_numbers(options.num_runs, options.warmup_runs, options.threads)
+    check_numbers(
+        NUM_RUNS if options.num_runs is None else options.num_runs,
+        WARMUP_RUNS if options.warmup_runs is None else options.warmup_runs,
+        options.threads,
+    )
     if options.data is not None:
         check_data(options.data)
     here = [a for a in addresses if a.kind == "local" and options.tool == "auto"]
@@ -167,8 +174,8 @@ def _local(files: Sequence[Path], options: RemoteOptions, data: "Labelled | None
         runtimes=runtimes,
         kernel=options.kernel,
         threads=options.threads,
-        num_runs=options.num_runs,
-        warmup_runs=options.warmup_runs,
+        num_runs=NUM_RUNS if options.num_runs is None else options.num_runs,
+        warmup_runs=WARMUP_RUNS if options.warmup_runs is None else options.warmup_runs,
         rounds=options.rounds or 10,
         seed=options.seed,
         policy=options.policy,
@@ -211,7 +218,7 @@ def _with_tools(
         tool_files=ToolFiles(options.tool_path, options.delegate_path),
         options=ToolOptions(
             num_threads=options.threads,
-            num_runs=options.num_runs,
+            num_runs=TOOL_RUNS if options.num_runs is None else options.num_runs,
             warmup_runs=options.warmup_runs,
             min_secs=options.min_secs,
             max_secs=options.max_secs,

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from irnet_cli.model_argument import load_model, refuse_model_options
+from irnet_cli.model_argument import load_model, refuse_model_options, sized
 from irnet_cli.output import log
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def load_graph(
         return read_graph(file_or_model), file_or_model
     from converters.lce import convert
 
-    resolved = load_model(file_or_model, untrained=untrained, network=network, trust=trust)
+    resolved = sized(load_model(file_or_model, untrained=untrained, network=network, trust=trust))
     log(f"converting {resolved.name}")
     # explain what comes out, whatever it is: findings are on stderr
     return read_graph(convert(resolved.model, log, strict=False).data), resolved.name

@@ -12,7 +12,9 @@ from pathlib import Path
 
 from irnet_keras.files import atomic_write, make_folder, sha256_file
 from irnet_keras.models import WEIGHTS_FOLDER, get_entry
+from irnet_keras.models.networks import DATASETS
 
+ENLARGING = [name for name, dataset in DATASETS.items() if dataset.super_resolution]
 RUNS = Path(__file__).parent.parent / "docs" / "runs"
 
 
@@ -44,11 +46,16 @@ def main() -> None:
         entry_["command"] = _without_folders(entry_["command"])
         entry_.pop("platform")
     atomic_write(target / "environment.json", json.dumps(environment, indent=2) + "\n")
-    accuracy = summary[f"test_accuracy_{arguments.which}"]
+    if entry.dataset in ENLARGING:
+        scores = {"test_psnr": "psnr", "bicubic_psnr": "bicubic_psnr"}
+    else:
+        scores = {"test_accuracy": "accuracy"}
+    stated = ", ".join(
+        f"{field}={round(summary[f'test_{metric}_{arguments.which}'], 4)}"
+        for field, metric in scores.items()
+    )
     print(
-        f'"{arguments.name}": ModelEntry("{entry.network}", "{entry.precision}", '
-        f'"{entry.dataset}", weights="{file}", '
-        f'sha256="{sha256_file(WEIGHTS_FOLDER / file)}", test_accuracy={accuracy}),'
+        f'"{arguments.name}": Weights("{file}", "{sha256_file(WEIGHTS_FOLDER / file)}", {stated}),'
     )
 
 

@@ -11,6 +11,11 @@ from converters.verify.report import Kind, Limits, OutputReport
 LOGIT_TOLERANCES: dict[Kind, float] = {"lce": 2.0**-12, "float32": 2.0**-12, "float16": 2.0**-5}
 
 
+# Least PSNR, in dB, between Keras's image and the file's. int8: about two steps of 1/255.
+IMAGE_PSNR: dict[Kind, float] = {"lce": 40.0, "float32": 60.0, "float16": 45.0, "int8": 30.0}
+BEST_PSNR = 200.0  # of equal images, which would have infinitely much
+
+
 def compare_outputs(
     kind: Kind,
     keras: NDArray[np.float32],
@@ -23,14 +28,16 @@ def compare_outputs(
 
     Args:
         kind: what the file is.
-        keras: logits ``(n, classes)``.
+        keras: logits ``(n, classes)``, or images ``(n, height, width, channels)``, 0..1.
         file: logits of the same shape.
         labels: classes ``(n,)``; None where there are none.
         reference: logits the file's should be close to, or None.
         added: how much farther than rounding they may be.
     """
+    images = _image_psnr(keras, file) if keras.ndim == 4 else None
     # different, and no class: an image without an answer is neither right nor in agreement
-    classes, file_classes = _answers(keras, -1), _answers(file, -2)
+    vectors = [x.reshape(len(x), -1) for x in (keras, file)]
+    classes, file_classes = _answers(vectors[0], -1), _answers(vectors[1], -2)
     right = None if labels is None else (classes == labels, file_classes == labels)
     relative = LOGIT_TOLERANCES.get(kind)
     worst, tolerance = None, None
@@ -42,7 +49,9 @@ def compare_outputs(
         tolerance = relative * size + added
     return OutputReport(
         num_images=len(keras),
-        agreement=float((classes == file_classes).mean()),
+        agreement=float(
+            (classes == file_classes if images is None else images >= IMAGE_PSNR[kind]).mean()
+        ),
         keras_accuracy=None if right is None else float(right[0].mean()),
         file_accuracy=None if right is None else float(right[1].mean()),
         changed=None if right is None else int((right[0] != right[1]).sum()),
@@ -51,7 +60,23 @@ def compare_outputs(
         keras_non_finite=_non_finite(keras),
         file_non_finite=_non_finite(file),
         reference_non_finite=0 if reference is None else _non_finite(reference),
+        least_psnr=None if images is None else float(images.min()),
+        worst_difference=None if images is None else _worst_difference(keras, file),
     )
+
+
+def _image_psnr(keras: NDArray[np.float32], file: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Of each image, for a range of 0 to 1; 0 dB where a value is NaN or infinite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        error = np.square(keras.astype(np.float64) - file).mean(axis=(1, 2, 3))
+    error = np.where(np.isfinite(error), error, 1.0)
+    return -10 * np.log10(np.maximum(error, 10 ** (-BEST_PSNR / 10)))
+
+
+def _worst_difference(keras: NDArray[np.float32], file: NDArray[np.float32]) -> float:
+    with np.errstate(invalid="ignore"):
+        difference = np.abs(keras.astype(np.float64) - file)
+    return float(np.where(np.isfinite(difference), difference, np.finfo(np.float64).max).max())
 
 
 def _answers(logits: NDArray[np.float32], missing: int) -> NDArray[np.int64]:
@@ -88,8 +113,13 @@ def output_reasons(
     # (see Limits.min_agreement)
     faithful = kind == "lce" and compared and not reasons
     if not (report.agreement >= limits.min_agreement) and not faithful:
+        what = "the same argmax"
+        if report.least_psnr is not None:
+            what = (
+                f"a PSNR of {IMAGE_PSNR[kind]:g} dB to Keras's (the worst {report.least_psnr:.1f})"
+            )
         reasons.append(
-            f"only {report.agreement:.1%} of {report.num_images} images have the same argmax, "
+            f"only {report.agreement:.1%} of {report.num_images} images have {what}, "
             f"at least {limits.min_agreement:.0%} needed"
         )
     return reasons

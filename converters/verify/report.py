@@ -158,7 +158,8 @@ class OutputReport(_Frozen):
 
     Attributes:
         num_images: images run.
-        agreement: share of images with the same argmax.
+        agreement: share of images with the same argmax; of image outputs, with a PSNR between the
+            two of at least :data:`converters.verify.outputs.IMAGE_PSNR` dB.
         keras_accuracy: 0..1; None, as the next two, where the labels are not the model's.
         file_accuracy: 0..1.
         changed: images that are right in exactly one of the two.
@@ -168,6 +169,9 @@ class OutputReport(_Frozen):
         keras_non_finite: logits that are NaN or infinite; their images have no answer.
         file_non_finite: the same of the file.
         reference_non_finite: the same of what ``worst_logit_error`` compares with.
+        least_psnr: of image outputs: smallest PSNR of an image between Keras and the file, in dB,
+            for a range of 0 to 1; at most 200. None of other outputs, as the next.
+        worst_difference: of image outputs: largest difference.
     """
 
     num_images: int
@@ -180,6 +184,8 @@ class OutputReport(_Frozen):
     keras_non_finite: int = 0
     file_non_finite: int = 0
     reference_non_finite: int = 0
+    least_psnr: float | None = None
+    worst_difference: float | None = None
 
 
 class OracleLayer(_Frozen):

@@ -39,7 +39,9 @@ from converters.verify.report import FlipReport, Kind, Limits, VerifyReport
 from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.data.resizing import has_cifar10_labels, resized
+from irnet_keras.data.upscaling import to_input
 from irnet_keras.errors import UsageError
+from irnet_keras.models.sizes import enlargement
 
 
 def verify(
@@ -155,6 +157,7 @@ class _Verification:
         self.convs = convs
         self.limits = limits
         self.kind = file_kind(graph)
+        self.preprocess = preprocess if enlargement(model) is None else to_input
         self.engine = engine
         self.watch = watch
         self.reasons: list[str] = []
@@ -183,10 +186,10 @@ class _Verification:
         bits = False
         chosen = rng.permutation(len(images))[:per_layer]
         if self.kind == "lce" and self._matched(matching):
-            self._check_layers(matching, preprocess(images.images[chosen]))
+            self._check_layers(matching, self.preprocess(images.images[chosen]))
             bits = not any(layer.problem for layer in self.parts["layers"])
         if self.kind == "float32" and quantized_ops(self.graph):
-            inputs = preprocess(images.images[chosen])
+            inputs = self.preprocess(images.images[chosen])
             with self.watch(quantized_to_watch(self.graph)) as run:
                 values = run.values(inputs)
             self._check_leftovers({**values, **dict.fromkeys(self.graph.inputs, inputs)})
@@ -197,7 +200,7 @@ class _Verification:
             )
         self._check_outputs(matching if bits else None, images, labelled)
         if self.engine == DELEGATE:
-            self._check_oracle(matching, preprocess(images.images), chosen)
+            self._check_oracle(matching, self.preprocess(images.images), chosen)
 
     def _matched(self, matching: Matching) -> bool:
         """Whether layers and ops are the same in number and shape."""
@@ -272,7 +275,7 @@ class _Verification:
         with self.watch(watched) as run_watched, self.watch(own) as run_plain:
             self.parts["runtime"] = run_plain.engine
             for start in range(0, len(images), BATCH):
-                inputs = preprocess(images.images[start : start + BATCH])
+                inputs = self.preprocess(images.images[start : start + BATCH])
                 file_logits += run_plain.values(inputs).values()
                 sources, signs, logits = keras_activations(self.model, self.convs, inputs)
                 keras_logits.append(logits)

@@ -1,12 +1,13 @@
 """TensorFlow Lite's ``benchmark_model``, and LCE's ``lce_benchmark_model`` built from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_bench.tools.log import read_log
 from edge_bench.tools.tool import LogError, ModelFile, ToolOptions, ToolResult
 from irnet_keras.errors import UsageError
 
+WARMUP_RUNS = 1  # their default
 _PRINTED = 5.1e-6  # half of the last of six digits, relative
 
 
@@ -23,6 +24,10 @@ class BenchmarkModel:
     delegate: str | None = None
     name: str = "benchmark_model"
     samples_are_runs: bool = False
+
+    def warmup_runs(self, options: ToolOptions) -> int:
+        """As :meth:`Tool.warmup_runs`."""
+        return _warmup_runs(options)
 
     def argv(self, model: str, options: ToolOptions) -> list[str]:
         """As :meth:`Tool.argv`."""
@@ -58,6 +63,10 @@ class LceBenchmarkModel:
     name: str = "lce_benchmark_model"
     samples_are_runs: bool = False
 
+    def warmup_runs(self, options: ToolOptions) -> int:
+        """As :meth:`Tool.warmup_runs`."""
+        return _warmup_runs(options)
+
     def argv(self, model: str, options: ToolOptions) -> list[str]:
         """As :meth:`Tool.argv`."""
         if options.kernel != "auto":
@@ -78,7 +87,11 @@ class LceBenchmarkModel:
 
     def parse(self, stdout: str, log: str | Path, model: ModelFile) -> ToolResult:
         """As :meth:`Tool.parse`."""
-        return _parse(stdout, log, model)
+        return replace(_parse(stdout, log, model), kernel=self.kernels)
+
+
+def _warmup_runs(options: ToolOptions) -> int:
+    return WARMUP_RUNS if options.warmup_runs is None else options.warmup_runs
 
 
 def _parse(stdout: str, log: str | Path, model: ModelFile) -> ToolResult:
@@ -99,7 +112,7 @@ def _common(binary: str, model: str, options: ToolOptions) -> list[str]:
         f"--graph={model}",
         f"--num_threads={options.num_threads}",
         f"--num_runs={options.num_runs}",
-        f"--warmup_runs={options.warmup_runs}",
+        f"--warmup_runs={_warmup_runs(options)}",
         f"--min_secs={options.min_secs:g}",
         f"--max_secs={options.max_secs:g}",
         f"--warmup_min_secs={options.warmup_min_secs:g}",

@@ -11,6 +11,8 @@ import numpy as np
 from edge_bench.tools.tool import LogError, ModelFile, OpTime, Stats, ToolOptions, ToolResult
 from irnet_keras.errors import UsageError
 
+WARMUP_RUNS = 10  # its default
+
 
 @dataclass(frozen=True)
 class LceDelegate:
@@ -26,6 +28,10 @@ class LceDelegate:
     name: str = "lce_delegate"
     samples_are_runs: bool = True
 
+    def warmup_runs(self, options: ToolOptions) -> int:
+        """As :meth:`Tool.warmup_runs`."""
+        return WARMUP_RUNS if options.warmup_runs is None else options.warmup_runs
+
     def argv(self, model: str, options: ToolOptions) -> list[str]:
         """As :meth:`Tool.argv`."""
         if options.use_xnnpack is False:
@@ -33,7 +39,7 @@ class LceDelegate:
         threads = str(1 if options.num_threads < 1 else options.num_threads)
         words = [
             *self.python, "-m", "lce_delegate", "bench", model,
-            "--runs", str(options.num_runs), "--warmup", str(options.warmup_runs),
+            "--runs", str(options.num_runs), "--warmup", str(self.warmup_runs(options)),
             "--threads", threads, "--kernel", options.kernel, "--json", "-",
         ]  # fmt: skip
         return [*words, "--profile"] if options.enable_op_profiling else words
@@ -79,7 +85,7 @@ def _result(value: dict[str, Any]) -> ToolResult:
         samples_us=tuple(samples),
         profile=tuple(_op(row) for row in value["profile"] or ()),
         runtime=f"{runtime['name']} {runtime['version']}",
-        delegate=f"lce_delegate {delegate}",
+        delegate=f"lce_delegate {delegate}" if value["kernel"] else None,  # else it ran nothing
         kernel=value["kernel"],
         model_sha256=value["sha256"],
     )

@@ -19,7 +19,8 @@ class ToolOptions:
         num_threads: of the interpreter; the tools' own default of -1 leaves it to the runtime,
             ours is 1, so that builds compare.
         num_runs: at least so many samples, see also ``min_secs``.
-        warmup_runs: runs before the first sample, see also ``warmup_min_secs``.
+        warmup_runs: runs before the first sample, see also ``warmup_min_secs``; None for the
+            tool's own default.
         min_secs: time for at least that long.
         max_secs: start no run after that.
         warmup_min_secs: warm up for at least that long.
@@ -30,7 +31,7 @@ class ToolOptions:
 
     num_threads: int = 1
     num_runs: int = 50
-    warmup_runs: int = 1
+    warmup_runs: int | None = None
     min_secs: float = 1.0
     max_secs: float = 150.0
     warmup_min_secs: float = 0.5
@@ -39,11 +40,12 @@ class ToolOptions:
     kernel: str = "auto"
 
     def __post_init__(self) -> None:
-        for name, least in (("num_runs", 1), ("warmup_runs", 0)):
-            if getattr(self, name) < least:
-                raise UsageError(
-                    f"{_flag(name)} must be at least {least}, got {getattr(self, name)}"
-                )
+        for name, value, least in (
+            ("num_runs", self.num_runs, 1),
+            ("warmup_runs", self.warmup_runs, 0),
+        ):
+            if value is not None and value < least:
+                raise UsageError(f"{_flag(name)} must be at least {least}, got {value}")
         for name in ("min_secs", "max_secs", "warmup_min_secs"):
             if not 0 <= getattr(self, name) <= 3600:
                 raise UsageError(f"{_flag(name)} must be 0 to 3600, got {getattr(self, name):g}")
@@ -163,6 +165,10 @@ class Tool(Protocol):
     @property
     def samples_are_runs(self) -> bool:
         """Whether it prints every run, or statistics of a call only."""
+        ...
+
+    def warmup_runs(self, options: ToolOptions) -> int:
+        """Those asked for, else the tool's own default."""
         ...
 
     def argv(self, model: str, options: ToolOptions) -> list[str]:

@@ -6,11 +6,14 @@ from typing import Annotated
 import typer
 
 from irnet_cli.model_argument import (
+    ImageSizeOption,
     ModelArgument,
     NetworkOption,
     TrustOption,
     UntrainedOption,
     load_model,
+    representative,
+    sized,
 )
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_keras.errors import UsageError
@@ -21,6 +24,7 @@ def baseline(
     model: ModelArgument,
     fmt: Annotated[str, typer.Option("--format", help="float32, float16 or int8.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The .tflite file to write.")],
+    image_size: ImageSizeOption = None,
     untrained: UntrainedOption = False,
     network: NetworkOption = None,
     trust: TrustOption = False,
@@ -29,11 +33,13 @@ def baseline(
     """Write what the 1-bit file is compared with: a stock TFLite build."""
     check_files([("--out", out), ("--json", json_file)], [("MODEL", model)])
     from converters.baselines import FORMATS, build_baseline
+    from irnet_keras.models.sizes import parse_size
 
     if fmt not in FORMATS:
         raise UsageError(f"--format must be one of {', '.join(FORMATS)}, got {fmt!r}")
-    resolved = load_model(model, untrained=untrained, network=network, trust=trust)
-    data = build_baseline(resolved.model, fmt, log=log)
+    size = parse_size(image_size, "--image-size") if image_size else None
+    resolved = sized(load_model(model, untrained=untrained, network=network, trust=trust), size)
+    data = build_baseline(resolved.model, fmt, representative(resolved), log)
     atomic_write(out, data)
     result = {"model": resolved.name, "file": str(out), "bytes": len(data), "format": fmt}
     if not write_json(json_file, result):

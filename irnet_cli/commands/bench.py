@@ -30,7 +30,7 @@ from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimesOption
 
 if TYPE_CHECKING:
-    from edge_bench.schema import BenchResult
+    from edge_bench.schema import BenchResult, Build
 
 
 def bench(
@@ -44,10 +44,15 @@ def bench(
     threads: Annotated[
         int, typer.Option("--threads", "--num-threads", help="Threads per model, 1 to 32.")
     ] = 1,
-    num_runs: Annotated[int, typer.Option(help="Samples per model, at least 30.")] = 60,
+    num_runs: Annotated[
+        int | None, typer.Option(help="Samples per model, at least 30; default 60, of tools 50.")
+    ] = None,
     warmup_runs: Annotated[
-        int, typer.Option(help="Runs before the first sample, at least 0.")
-    ] = 10,
+        int | None,
+        typer.Option(
+            help="Runs before the first sample, at least 0; default 10, of the C++ tools 1."
+        ),
+    ] = None,
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Rounds over all models; default 10, of tools 3 or 5.")
     ] = None,
@@ -139,7 +144,9 @@ def _print(result: "BenchResult", device: str) -> None:
         ]
         scores = [build.accuracy, build.host_agreement] if scored else []
         table.add_row(*row, *("" if s is None else f"{100 * s:.1f} %" for s in scores))
-    Console().print(table)
+    # a pipe has no width; a table cut to 80 columns would break the numbers
+    console = Console()
+    (console if console.is_terminal else Console(width=max(console.width, 120))).print(table)
     for build in builds:
         print(f"{build.name}: {build.engine}")
     first = builds[0]
@@ -148,6 +155,8 @@ def _print(result: "BenchResult", device: str) -> None:
         f"{len(first.samples_ms)} {what} each, threads: {first.threads}; ratio: median over that "
         f"of {first.name}, with its 95 % interval; below 1 is faster"
     )
+    for build in builds:
+        _print_times(build)
     if scored:
         print(f"accuracy: of the first {first.num_examples} images, on {device}")
     found = next(d for d in result.devices if d.name == device)
@@ -156,3 +165,17 @@ def _print(result: "BenchResult", device: str) -> None:
     for build in builds:
         for text in build.warnings:
             log(f"warning: {device}: {build.name}: {text}")
+
+
+def _print_times(build: "Build") -> None:
+    """Which operators take the time, and what is known about them."""
+    from edge_bench.profiles import where_time_goes
+
+    if build.profile:
+        print(f"\n{build.name}: where the time goes")
+    for group in where_time_goes(build.profile):
+        kind = f", {group.kind}" if group.kind else ""
+        hint = f": {group.hint}" if group.hint else ""
+        text = f"{group.count} x {group.op}{kind}{hint}"
+        text = "".join(c if c.isprintable() else "?" for c in text)
+        print(f"  {group.share:4.0%} {group.ms:9.3f} ms  {text}")

@@ -54,7 +54,8 @@ def _print(result: "Comparison") -> None:
             accuracy,
             c.verdict,
         )
-    Console().print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=max(console.width, 120))).print(table)
     for label, names in (("only in old", result.only_old), ("only in new", result.only_new)):
         for name in names:
             print(f"{label}: {name}")

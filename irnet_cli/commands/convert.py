@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from irnet_cli.model_argument import (
+    ImageSizeOption,
     ModelArgument,
     NetworkOption,
     TrustOption,
     UntrainedOption,
     load_model,
+    sized,
 )
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_keras.errors import UsageError
@@ -49,6 +51,7 @@ def convert(
             "--leftovers. Default: shipped CIFAR-10 images, resized."
         ),
     ] = None,
+    image_size: ImageSizeOption = None,
     untrained: UntrainedOption = False,
     network: NetworkOption = None,
     trust: TrustOption = False,
@@ -64,6 +67,7 @@ def convert(
     from converters.lce.pipeline import check_names
     from converters.leftovers import check_representative, checked_mode, load_representative
     from converters.passes import checked_target
+    from irnet_keras.models.sizes import enlargement, parse_size
 
     mode = checked_mode(leftovers, "--leftovers")
     if representative is not None:
@@ -72,10 +76,16 @@ def convert(
         check_representative(representative)
     wanted = checked_target(target, "--target")
     check_names(no_pass or (), "--no-pass")
-    resolved = load_model(model, untrained=untrained, network=network, trust=trust)
+    size = parse_size(image_size, "--image-size") if image_size else None
+    resolved = sized(load_model(model, untrained=untrained, network=network, trust=trust), size)
     images = None
     if representative is not None:
         images = load_representative(representative, input_shape(resolved.model))
+    if mode == "int8" and enlargement(resolved.model) is not None:
+        raise UsageError(
+            "--leftovers int8 is for classifiers, whose images calibrate and check it; "
+            f"{resolved.name} enlarges images: use int8-weights"
+        )
     conversion = run(
         resolved.model,
         log,

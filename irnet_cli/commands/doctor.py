@@ -10,6 +10,7 @@ from irnet_cli.model_argument import NetworkOption, TrustOption, UntrainedOption
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
+from irnet_keras.errors import UsageError
 
 if TYPE_CHECKING:
     from edge_bench.doctor import Diagnosis
@@ -24,6 +25,10 @@ def doctor(
             "is examined.",
         ),
     ] = None,
+    on: Annotated[
+        str,
+        typer.Option("--on", help="local, ssh://[user@]host[:port] or adb[:SERIAL]."),
+    ] = "local",
     runtime: RuntimeOption = "auto",
     kernel: KernelOption = "auto",
     threads: Annotated[int, typer.Option(help="Threads, 1 to 32.")] = 1,
@@ -38,15 +43,35 @@ def doctor(
     """Find out why a binary network is slower than it should be, and what to do."""
     check_files([("--json", json_file)], [("MODEL", model)] if model else [])
     chosen = policy(file_limit, allow_op)
+    from converters.runtimes import check_threads
     from edge_bench.examine import examine_machine, examine_model
+    from edge_bench.targets import parse_address
 
-    if model is None:
+    address = parse_address(on)
+    check_threads(threads)
+    graph = name = None
+    if model is not None:
+        graph, name = load_graph(model, untrained=untrained, network=network, trust=trust)
+    if address.kind != "local":
+        if runtime == "lce":
+            raise UsageError("--runtime lce goes with --on local: elsewhere the delegate runs")
+        from edge_bench.examine_target import examine_target
+
+        result = examine_target(
+            address,
+            graph,
+            Path(name or "").name,
+            kernel=kernel,
+            threads=threads,
+            runs=runs,
+            log=log,
+        )
+    elif graph is None:
         result = examine_machine(threads)
     else:
-        graph, name = load_graph(model, untrained=untrained, network=network, trust=trust)
         result = examine_model(
             graph,
-            Path(name).name,
+            Path(name or "").name,
             runtime=runtime,
             kernel=kernel,
             threads=threads,

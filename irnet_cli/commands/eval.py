@@ -18,6 +18,7 @@ from irnet_cli.model_argument import (
 from irnet_cli.output import JsonOption, check_files, import_tensorflow, log, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
+from irnet_cli.upscaling import upscaling_of_file, upscaling_of_model
 from irnet_keras.errors import UsageError
 from irnet_keras.models.networks import DATASETS
 from irnet_keras.near import accepted
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from irnet_keras.models.resolve import ResolvedModel
 
 DATA = ("cifar10", "cifar100", "imagenet2012", "sample")
+ENLARGING = ("photos", "div2k")
 STREAMED = 1000  # images of 224x224x3 floats: 600 MB
 
 
@@ -38,7 +40,13 @@ def eval_(
             metavar="MODEL", help="Registry name, weights file, SavedModel or .tflite file."
         ),
     ],
-    data: Annotated[str, typer.Option(help="cifar10, cifar100, imagenet2012 or sample (shipped).")],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="cifar10, cifar100, imagenet2012 or sample (shipped); for networks that enlarge "
+            "images photos, div2k or a folder of images."
+        ),
+    ],
     data_dir: Annotated[Path | None, typer.Option(help="TFDS data folder.")] = None,
     split: Annotated[
         str | None, typer.Option(help="Default: test; validation for imagenet2012.")
@@ -53,10 +61,12 @@ def eval_(
     allow_op: AllowOpOption = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Top-1 accuracy of a Keras model or a .tflite file."""
-    if data not in DATA:
+    """Top-1 accuracy of a Keras model or a .tflite file; PSNR and SSIM where it enlarges images."""
+    enlarging = data not in DATA
+    if enlarging and data not in ENLARGING and not Path(data).is_dir():
         raise UsageError(
-            f"--data must be one of these data sets, got {data!r}; {accepted(data, DATA)}"
+            f"--data must be a folder of images or one of these data sets, got {data!r}; "
+            f"{accepted(data, (*DATA, *ENLARGING))}"
         )
     split = split or ("validation" if data == "imagenet2012" else "test")
     if data == "sample" and split != "test":
@@ -65,17 +75,25 @@ def eval_(
     if _is_tflite(model):
         refuse_model_options(model, untrained=untrained, network=network, trust=trust)
         chosen = policy(file_limit, allow_op)
-        result = _score_tflite(model, data, data_dir, split, limit, runtime, kernel, chosen)
+        score = upscaling_of_file if enlarging else _score_tflite
+        result = score(model, data, data_dir, split, limit, runtime, kernel, chosen)
     else:
         if (runtime, kernel) != ("auto", "auto"):
             raise UsageError(f"--runtime and --kernel go with a .tflite file, got {model!r}")
         if file_limit or allow_op:
             raise UsageError(f"--file-limit and --allow-op go with a .tflite file, got {model!r}")
         load = partial(load_model, model, untrained=untrained, network=network, trust=trust)
-        result = _score_keras(model, load, data, data_dir, split, limit)
+        score_keras = upscaling_of_model if enlarging else _score_keras
+        result = score_keras(model, load, data, data_dir, split, limit)
     if not write_json(json_file, result):
         for key, value in result.items():
-            print(f"{key}: {value}")
+            if not isinstance(value, list):
+                print(f"{key}: {value}")
+        for image in result.get("images", ()):
+            print(
+                f"  {image['name']}: {image['psnr']:.2f} dB, SSIM {image['ssim']:.4f} (bicubic "
+                f"{image['bicubic_psnr']:.2f} dB, {image['bicubic_ssim']:.4f})"
+            )
 
 
 def _is_tflite(model: str) -> bool:

@@ -17,6 +17,8 @@ def models(json_file: JsonOption = None) -> None:
             "weights": entry.weights,
             "sha256": entry.sha256,
             "test_accuracy": entry.test_accuracy,
+            "test_psnr": entry.test_psnr,
+            "bicubic_psnr": entry.bicubic_psnr,
         }
         for name, entry in MODELS.items()
     ]

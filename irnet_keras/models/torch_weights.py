@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from irnet_keras import models
 from irnet_keras.data.preprocessing import CIFAR10_MEAN, CIFAR10_STD
 from irnet_keras.errors import UsageError
+from irnet_keras.models.networks import DATASETS
 from irnet_keras.models.weights import Arrays
 
 MAX_STATE_BYTES = 2**31 - 1
@@ -33,6 +34,7 @@ _NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "variance": 
 # IR-Net's w1a32 code; on ImageNet that of torchvision, too, which lacks bn2.
 _RELU = {
     ("resnet20", "cifar10"): {"stem": "3x3", "head": "norm-relu-dense"},
+    ("resnet20", "cifar100"): {"stem": "3x3", "head": "norm-relu-dense"},
     ("resnet18", "imagenet"): {},
     ("resnet34", "imagenet"): {},
 }
@@ -213,8 +215,8 @@ def _input_affine(
     """``(x - mean) / std`` from inputs that were normalized with this project's mean and std."""
     if not mean and not std:
         return {}
-    if dataset != "cifar10":
-        raise UsageError(f"--mean and --std go with networks for cifar10, got one for {dataset}")
+    if not DATASETS[dataset].in_memory:  # those share CIFAR-10's mean and deviation
+        raise UsageError(f"--mean and --std go with networks for CIFAR, got one for {dataset}")
     for option, values in (("--mean", mean), ("--std", std)):
         if len(values) != 3 or not np.isfinite(values).all():
             raise UsageError(f"{option} must be 3 numbers, of images in 0..1, got {tuple(values)}")

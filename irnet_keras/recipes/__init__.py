@@ -35,6 +35,9 @@ RECIPES = {
     "resnet20-w1a1-cifar100-best": "irnet_keras.recipes.resnet20_w1a1_cifar100_best",
     "resnet18-w1a1-cifar100-best": "irnet_keras.recipes.resnet18_w1a1_cifar100_best",
     "vgg-small-w1a1-cifar100-best": "irnet_keras.recipes.vgg_small_w1a1_cifar100_best",
+    "srresnet-lite-x2-w1a1-photos": "irnet_keras.recipes.srresnet_lite_x2_w1a1_photos",
+    "srresnet-lite-x2-w1a1-div2k": "irnet_keras.recipes.srresnet_lite_x2_w1a1_div2k",
+    "srresnet-lite-x4-w1a1-div2k": "irnet_keras.recipes.srresnet_lite_x4_w1a1_div2k",
 }
 
 

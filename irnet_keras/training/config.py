@@ -108,6 +108,12 @@ class TrainConfig(BaseModel):
     train_images: int | None = Field(
         None, ge=2, description="use only the first N training images (tests, pilots)"
     )
+    crop_size: int = Field(
+        24, ge=8, le=1024, description="super-resolution: crops of the small images, in pixels"
+    )
+    crops_per_image: int = Field(
+        100, ge=1, le=1_000_000, description="super-resolution: in an epoch, of every image"
+    )
     compute: Literal["float32", "bfloat16"] = Field(
         "float32", description="what inner convolutions multiply while training"
     )
@@ -131,6 +137,12 @@ class TrainConfig(BaseModel):
         check_structure(self.network, self.dataset, self.structure)
         network_options(self.model_dump())
         data = DATASETS[self.dataset]
+        if data.super_resolution and self.num_classes is not None:
+            raise ValueError(f"num_classes must be none for {self.dataset}, which has no classes")
+        if data.super_resolution and (self.teacher is not None or self.label_smoothing):
+            raise ValueError(
+                f"teacher and label_smoothing are for classifiers, {self.dataset} has no classes"
+            )
         if self.num_classes is not None and self.num_classes < data.num_classes:
             raise ValueError(
                 f"num_classes must be at least {data.num_classes}, the classes of {self.dataset}; "
@@ -174,7 +186,8 @@ class TrainConfig(BaseModel):
                     "stage1_epochs must leave both stages more epochs than warmup_epochs "
                     f"({self.warmup_epochs}), got {self.stage1_epochs} of {self.epochs}"
                 )
-        if self.train_images is not None and self.train_images < self.batch_size:
+        per_image = self.crops_per_image if DATASETS[self.dataset].super_resolution else 1
+        if self.train_images is not None and self.train_images * per_image < self.batch_size:
             raise ValueError(
                 f"train_images must be at least batch_size, got {self.train_images} < "
                 f"{self.batch_size}"

@@ -8,7 +8,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
@@ -113,9 +112,8 @@ class Diagnostics(tf.keras.callbacks.Callback):  # type: ignore[misc]
         self._kernels = binary_kernels(arrays)
         self._signs = kernel_signs(arrays if self._before is None else self._before, self._kernels)
         self._before = None  # a second call of fit begins where the first one ended
-        self._probe = GradientProbe(
-            self.model, np.zeros((0,)) if self._inputs is None else self._inputs
-        )
+        if self._inputs is not None:
+            self._probe = GradientProbe(self.model, self._inputs)
         if self._write:
             board = self._folder / "tensorboard" / "diagnostics"
             self._board = tf.summary.create_file_writer(str(board))

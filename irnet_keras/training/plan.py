@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from irnet_keras.errors import UsageError
 from irnet_keras.models.counting import Counts, count
+from irnet_keras.models.sizes import with_image_size
 from irnet_keras.training.compiling import be_deterministic, compile_model
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.scheduling import schedule_callbacks
@@ -83,7 +84,8 @@ class Plan:
 
     Attributes:
         summary: table of the layers, by Larq.
-        counts: parameters and multiply-accumulates of one image.
+        counts: parameters and multiply-accumulates of one image (of one crop where a network takes
+            any size).
         memory: see there.
         speed: see there.
     """
@@ -113,8 +115,9 @@ class _Synthetic:
         rows = feed.rows(config.batch_size)
         size = rows.stop - rows.start
         rng = np.random.default_rng(config.seed)
-        images = rng.standard_normal((size, *self._model.input_shape[1:]), np.float32)
-        targets = np.zeros((size, *self._model.output_shape[1:]), np.float32)
+        shape = (size, *(n or config.crop_size for n in self._model.input_shape[1:]))
+        images = rng.standard_normal(shape, np.float32)
+        targets = np.zeros(self._model.compute_output_shape(shape), np.float32)
         if targets.ndim == 2:
             targets = rng.integers(0, targets.shape[1], size)
         return tf.data.Dataset.from_tensors((images, targets)).repeat()
@@ -147,8 +150,11 @@ def make_plan(
     be_deterministic()
     with devices.scope():
         model = compile_model(config)
+    shaped = model
+    if None in model.input_shape[1:]:
+        shaped = with_image_size(model, config.crop_size, config.crop_size)
     lines: list[str] = []
-    lq.models.summary(model, print_fn=lines.append)
+    lq.models.summary(shaped, print_fn=lines.append)
     reason = ""
     if data is None:
         try:
@@ -157,7 +163,7 @@ def make_plan(
             reason = f"random images, for {error}"
     log(f"timing {STEPS} steps ...")
     speed = _time(config, model, data, devices, reason)
-    return Plan("\n".join(lines), count(model), _memory(model, config, devices), speed)
+    return Plan("\n".join(lines), count(shaped), _memory(model, shaped, config, devices), speed)
 
 
 def _time(
@@ -211,9 +217,10 @@ def _bytes(variables: Any) -> int:
     return sum(int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in variables)
 
 
-def _memory(model: Any, config: TrainConfig, devices: Devices) -> Memory:
+def _memory(model: Any, shaped: Any, config: TrainConfig, devices: Devices) -> Memory:
+    """``shaped`` is the model with a known input size."""
     per_image = 0
-    for layer in model._flatten_layers(include_self=False):
+    for layer in shaped._flatten_layers(include_self=False):
         if isinstance(layer, tf.keras.Model) or not layer._inbound_nodes:
             continue
         for tensor in tf.nest.flatten(layer.output):

@@ -6,6 +6,7 @@ in the order of the workers in ``TF_CONFIG``, so that N processes train on what 
 
 import json
 import os
+import signal
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ import tensorflow as tf
 
 from irnet_keras.errors import UsageError
 from irnet_keras.training.config import TrainConfig
+from irnet_keras.training.rendezvous import meet
 from irnet_keras.training.task import Feed, TaskData
 
 STRATEGIES = ("auto", "none", "mirrored", "multiworker", "tpu")
@@ -232,7 +234,12 @@ def _multiworker() -> Devices:
     if not text:
         raise UsageError(f"--strategy multiworker needs TF_CONFIG, for example {EXAMPLE}")
     addresses, worker = _workers(text)
+    meet(addresses, worker, START_SECONDS)
     _shorten_timeouts(text)
+    # TensorFlow waits for ever for a worker that dies in these seconds, deaf to every signal but
+    # those that it leaves to the system.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(START_SECONDS)
     try:
         strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except (RuntimeError, tf.errors.OpError) as error:
@@ -240,6 +247,8 @@ def _multiworker() -> Devices:
             f"--strategy multiworker could not start as worker {worker} of {', '.join(addresses)}: "
             f"{str(error).splitlines()[0]}"
         ) from error
+    finally:
+        signal.alarm(0)
     return Devices(strategy, "multiworker", worker, len(addresses))
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from irnet_keras.models import get_network
 from irnet_keras.models.networks import DATASETS
 from irnet_keras.training.config import TrainConfig
 
@@ -94,6 +95,11 @@ def get_task(config: TrainConfig) -> Task:
         from irnet_keras.training.tasks.classification import ClassificationTask
 
         return ClassificationTask(config.dataset)
+    if DATASETS[config.dataset].super_resolution:
+        from irnet_keras.training.tasks.super_resolution import SuperResolutionTask
+
+        network = get_network(config.network, config.dataset)
+        return SuperResolutionTask(config.dataset, network.settings["scale"])
     from irnet_keras.training.tasks.imagenet import ImageNetTask
 
     return ImageNetTask()

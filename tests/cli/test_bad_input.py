@@ -37,6 +37,20 @@ CASES = [
         "train resnet20-w1a1-cifar10-short --resume --run-dir {tmp}/other",
         "{tmp}/other is a run of resnet20-w1a1-cifar10-paper, not of",
     ),
+    ("train vgg-smal-w1a1-cifar10-paper", "did you mean vgg-small-w1a1-cifar10-paper or"),
+    (
+        "train resnet18-w1a1-imagenet-paper --run-dir {tmp}/run --data-dir {tmp}/empty",
+        "ImageNet is not in {tmp}/empty; put ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar",
+    ),
+    (
+        "eval resnet20-w1a1-cifar10 --data cifar100 --data-dir {tmp}/empty",
+        "resnet20-w1a1-cifar10 has 10 classes, cifar100 100: train one with num_classes=100",
+    ),
+    ("convert vgg-small-w1a1-cifar1 -o {tmp}/o.tflite", "did you mean vgg-small-w1a1-cifar10 or"),
+    (
+        "import-torch {tmp}/file --model resnet22-w1a1-cifar10 -o {tmp}/o.safetensors",
+        "did you mean",
+    ),
     ("data prepare imagenet", "unknown data set 'imagenet'; accepted: cifar10"),
     ("data prepare cifar10 --source web", "--source must be one of auto, tfds, npm, got 'web'"),
     ("data prepare cifar10 --data-dir {tmp}/file", "cannot create folder {tmp}/file"),

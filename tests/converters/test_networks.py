@@ -57,7 +57,7 @@ def test_every_option_converts_all_in_1_bit(option: str) -> None:
     assert_all_binary(model)
 
 
-@pytest.mark.parametrize("precision", ["w1a32", "float32"])
+@pytest.mark.parametrize("precision", ["w1a32", pytest.param("float32", marks=pytest.mark.slow)])
 def test_networks_with_float_activations_convert(precision: str) -> None:
     settings = OPTIONS["binary downsample, 3x3-3x3 stem"][-1]
     model = models.build_model(

@@ -18,7 +18,10 @@ from converters.graph import Graph, read_graph
 from edge_bench.conditions import kernel_of, throttling_flags
 from edge_bench.doctor import Diagnosis, Finding, diagnose
 from edge_bench.examine import examine_machine, examine_model
+from edge_bench.examine_target import examine_target, timed
 from edge_bench.schema import Device
+from edge_bench.targets import parse_address
+from edge_bench.tools import OpTime
 from irnet_keras.errors import UsageError
 
 layers = tf.keras.layers
@@ -90,6 +93,10 @@ def conv(**options: Any) -> Any:
         (
             {"before": state(governor="powersave"), "after": state(governor="powersave")},
             "throttling or a busy machine", "powersave", "-g performance",
+        ),
+        (
+            {"before": state(governor="performance"), "after": state(governor="ondemand")},
+            "throttling or a busy machine", "from performance to ondemand", "-g performance",
         ),
         (
             {"before": state(load_average=[3, 1, 1])},
@@ -201,6 +208,47 @@ def test_this_machine_and_a_file_are_examined(binary: Graph) -> None:
         examine_model(binary, "x", runtime="x")
     with pytest.raises(UsageError, match="--runs must be at least 5, got 4"):
         examine_model(binary, "x", runs=4)
+
+
+def test_a_target_is_examined_by_the_tool_there(binary: Graph) -> None:
+    """This machine, reached as boards are."""
+    found = examine_target(parse_address("local"), binary, "b.tflite", kernel="scalar", runs=5)
+    slow = find(found, "reference or scalar kernels")
+    assert slow.share_is == "measured"
+    assert slow.share is not None
+    assert 0 < slow.share < 1
+    assert "(scalar)" in (found.engine or "")
+    assert "XNNPACK off" not in causes(found)
+    assert found.device.kind == "local"
+    alone = examine_target(parse_address("local"), threads=10_000)
+    assert "more threads than cores" in causes(alone)
+
+
+def test_a_tools_times_and_estimates_of_the_rest_sum_to_one() -> None:
+    graph = read_graph(
+        lce.convert_keras_model(
+            tf.keras.Sequential(
+                [layers.Conv2D(64, 3, input_shape=(8, 8, 3)), conv(), layers.ReLU()]
+            )
+        )
+    )
+    plain = explain(graph, "model")
+    (bconv,) = [op for op in plain.ops if op.op == "LceBconv2d"]
+    rows = [
+        OpTime("LceBconv2d", "", bconv.index, 0.6, 0.6),
+        OpTime("other operators (runtime)", "", None, 0.4, 0.4),
+    ]
+    found = timed(plain, graph, rows)
+    assert found.ops[bconv.index].measured_share == 0.6
+    others = [op for op in found.ops if op.index != bconv.index]
+    assert [op.measured_share for op in others] == [None] * len(others)
+    assert sum(op.estimated_share for op in others) == pytest.approx(0.4)
+    ratio = {op.index: op.estimated_share for op in plain.ops}
+    first, *more = others
+    for op in more:
+        assert op.estimated_share * ratio[first.index] == pytest.approx(
+            first.estimated_share * ratio[op.index]
+        )
 
 
 def test_doctor_command(tmp_path: Path) -> None:

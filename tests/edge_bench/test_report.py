@@ -175,11 +175,14 @@ def test_each_device_has_its_table_figures_and_warnings() -> None:
     assert [a["role"] for tag, a in page.tags if tag == "svg"] == ["img"] * 10
     assert all(names)
     assert [name.split(":")[0].split(";")[0] for name in names[:5]] == [
-        "Accuracy, latency and size", "Accuracy versus size", "Latency", "Samples of latency",
-        "Operators of w1a1",
+        "Accuracy over latency", "Accuracy over size", "Median latency",
+        "Distribution of the samples of latency", "Time per operator of w1a1",
     ]  # fmt: skip
+    assert "float32 90.0 %, w1a1 87.5 %" in names[0]
     assert "CONV_2D, 60%" in names[4]
-    assert "6 others" in page.text  # 20 operators, 14 of them shown
+    assert page.text.count("Where the time of w1a1 goes") == 2
+    assert "60 %, 0.6 ms" in page.text
+    assert "sum of 6 others" in page.text  # 20 operators, 14 of them shown
     assert "A sample is the mean of one call" not in page.text  # the first build is of runs
 
 

@@ -159,10 +159,15 @@ def test_flags_mirror_the_tools() -> None:
     assert lce.argv("m.tflite", ToolOptions(use_xnnpack=True))[8:] == [
         "--use_xnnpack=true", "--use_indirect_bgemm=true",
     ]  # fmt: skip
+    text = (LOGS / "tf_2_8_lce.txt").read_text()
+    assert lce.parse(text, "log", FILE).kernel == "indirect"
     assert (lce.kernels, LceBenchmarkModel("lce", True).kernels) == ("indirect", "reference")
     for tool in (lce, TOOL):
         with pytest.raises(UsageError, match="--kernel 'neon' is for the delegate"):
             tool.argv("m.tflite", options)
+    assert (lce.warmup_runs(ToolOptions()), LceDelegate().warmup_runs(ToolOptions())) == (1, 10)
+    asked = ToolOptions(warmup_runs=0)
+    assert (TOOL.warmup_runs(asked), LceDelegate().warmup_runs(asked)) == (0, 0)
     with pytest.raises(UsageError, match="--no-use-xnnpack is not an option of lce_delegate"):
         LceDelegate().argv("m.tflite", options)
 

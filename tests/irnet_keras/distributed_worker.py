@@ -1,9 +1,10 @@
 """One process of a distributed training of a tiny network; tests start it.
 
     python -m tests.irnet_keras.distributed_worker FOLDER STRATEGY [key=value ...] [--resume]
-        [--cpus N] [--die-at STEP]
+        [--cpus N] [--die-at STEP] [--signal NUMBER]
 
-``TF_CONFIG`` comes from the environment. ``--die-at`` kills this process after so many steps.
+``TF_CONFIG`` comes from the environment. ``--die-at`` sends this process a signal (SIGKILL) after
+so many steps.
 """
 
 import argparse
@@ -26,15 +27,15 @@ from tests.irnet_keras.tiny_training import build_tiny, tiny_data
 
 
 class DieAt(tf.keras.callbacks.Callback):
-    """Kills the process after a step."""
+    """Sends the process a signal after a step."""
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, number: int) -> None:
         super().__init__()
-        self._step = step
+        self._step, self._number = step, number
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if int(self.model.optimizer.iterations.numpy()) == self._step:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self._number)
 
 
 def main() -> int:
@@ -46,13 +47,14 @@ def main() -> int:
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--die-at", type=int, default=0)
+    parser.add_argument("--signal", type=int, default=signal.SIGKILL)
     given = parser.parse_args()
     if given.cpus > 1:
         (cpu,) = tf.config.list_physical_devices("CPU")
         several = [tf.config.LogicalDeviceConfiguration()] * given.cpus
         tf.config.set_logical_device_configuration(cpu, several)
     schedules = loop.schedule_callbacks
-    loop.schedule_callbacks = lambda *args: [*schedules(*args), DieAt(given.die_at)]
+    loop.schedule_callbacks = lambda *args: [*schedules(*args), DieAt(given.die_at, given.signal)]
     compiling.build_model = build_tiny
     try:
         config = get_recipe("resnet20-w1a1-cifar10-short").with_overrides(
@@ -70,6 +72,8 @@ def main() -> int:
     except IrnetError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

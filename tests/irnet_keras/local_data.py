@@ -13,6 +13,7 @@ from PIL import Image
 
 from irnet_keras.data.sample import load_sample
 
+SHARDS = 3  # files of a split
 Examples = Callable[[], Iterator[tuple[str, dict[str, Any]]]]
 
 
@@ -28,7 +29,7 @@ def jpeg(image: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def write(name: str, folder: Path, splits: dict[str, Examples]) -> Path:
+def write(name: str, folder: Path, splits: dict[str, Examples], config: str | None = None) -> Path:
     """Write a data set with the version and features that TFDS's builder ``name`` has."""
     original = tfds.builder_cls(name)  # (imported where that would skip it, it stays unknown)
     with tfds.core.registered.skip_registration():
@@ -40,7 +41,9 @@ def write(name: str, folder: Path, splits: dict[str, Examples]) -> Path:
     Local.name = name
     tfds.disable_progress_bar()
     with contextlib.redirect_stdout(io.StringIO()):
-        Local(data_dir=str(folder)).download_and_prepare()
+        shards = tfds.download.DownloadConfig(num_shards=SHARDS)
+        local = Local(data_dir=str(folder), config=config)
+        local.download_and_prepare(download_config=shards)
     return folder
 
 
@@ -80,3 +83,20 @@ def write_cifar100(folder: Path, train: int, test: int) -> Path:
 
     splits = {"train": examples(0, train), "test": examples(train, test)}
     return write("cifar100", folder, splits)
+
+
+def write_div2k(folder: Path, scale: int, train: int, validation: int) -> Path:
+    """Cuttings of a photograph, sides odd, and every ``scale``-th of their pixels."""
+    photo = photograph()
+
+    def examples(first: int, count: int) -> Examples:
+        def generate() -> Iterator[tuple[str, dict[str, Any]]]:
+            for i in range(first, first + count):
+                large = photo[7 * i : 7 * i + 40 + 1, 5 * i : 5 * i + 48 + 4 * i + 1]
+                small = large[:40:scale, : 48 + 4 * i : scale]
+                yield str(i), {"hr": np.ascontiguousarray(large), "lr": np.ascontiguousarray(small)}
+
+        return generate
+
+    splits = {"train": examples(0, train), "validation": examples(train, validation)}
+    return write("div2k", folder, splits, f"bicubic_x{scale}")

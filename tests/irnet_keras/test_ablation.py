@@ -1,5 +1,6 @@
 """benchmarks/ablation.py: arms that differ only in what they are named for; honest tables."""
 
+import argparse
 import json
 import subprocess
 import sys
@@ -123,6 +124,17 @@ def test_results_survive_a_torn_line_and_refuse_other_settings(tmp_path):
     file.write_text("{}\n")
     with pytest.raises(UsageError, match=r"line 1, is not a result"):
         ablation.read_results(file, settings)
+
+
+def test_settings_are_what_json_gives_back():
+    options = argparse.Namespace(
+        network="resnet8", epochs=2, train_images=640, set=["batch_size=64"], split="test",
+        recipe="resnet20-w1a1-cifar10-short",
+    )  # fmt: skip
+    settings = ablation.settings_of(options)
+    assert json.loads(json.dumps(settings)) == settings
+    assert settings["config"]["batch_size"] == 64
+    assert settings["network_settings"] == {"blocks": [1, 1, 1]}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from irnet_keras.models.resolve import resolve_model
 from irnet_keras.models.weights import load_weights, save_arrays, save_weights
 from irnet_keras.recipes import get_recipe
 
+# (test_super_resolution.py has the networks that enlarge images)
+CLASSIFIERS = [key for key in NETWORKS if not DATASETS[key[1]].super_resolution]
 SMALL = {"cifar10": (16, 16, 3), "cifar100": (16, 16, 3), "imagenet": (64, 48, 3)}
 
 
@@ -103,11 +105,23 @@ def assert_counts(model, expected, precision):
     assert counts.float_macs == expected.float_macs + expected.binary_macs - binary
 
 
-@pytest.mark.parametrize(("network", "dataset"), NETWORKS)
+DEEP = ("resnet32", "resnet44", "resnet56")  # those differ from ResNet-20 in depth only
+
+
+@pytest.mark.parametrize(
+    ("network", "dataset"),
+    [
+        pytest.param(
+            *key, marks=[pytest.mark.slow] if key in [(n, "cifar100") for n in DEEP] else []
+        )
+        for key in CLASSIFIERS
+    ],
+)
 def test_every_network_counts_what_its_description_says(network, dataset):
     expected = formula(network, dataset)
     # (the data set only changes the classifier)
-    precisions = ("w1a1",) if dataset == "cifar100" else models.PRECISIONS
+    repeated = dataset == "cifar100" or network in DEEP
+    precisions = ("w1a1",) if repeated else models.PRECISIONS
     for precision in precisions:
         model = models.build_model(network, dataset=dataset, precision=precision)
         assert model.input_shape == (None, *DATASETS[dataset].image)
@@ -219,7 +233,7 @@ def test_count_knows_nested_transposed_and_depthwise_layers():
 
 
 # (the data set changes nothing but the classifier of CIFAR's networks)
-@pytest.mark.parametrize(("network", "dataset"), [n for n in NETWORKS if n[1] != "cifar100"])
+@pytest.mark.parametrize(("network", "dataset"), [n for n in CLASSIFIERS if n[1] != "cifar100"])
 def test_every_network_learns_and_its_weights_can_be_kept(network, dataset, tmp_path, rng, seed):
     """Any class count and input size; one step changes every kernel; weights survive a file.
 

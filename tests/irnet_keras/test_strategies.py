@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 
 from irnet_keras.errors import UsageError
+from irnet_keras.models.weights import load_arrays
+from irnet_keras.training.checkpoint import CHECKPOINT
 from irnet_keras.training.strategies import Devices, choose_devices
 
 # The float network: the binary ones turn a rounding into a flipped sign and other losses.
@@ -35,8 +37,8 @@ def start(folder: Path, strategy: str, *words: str, task: dict[str, object] | No
     )
 
 
-def start_two(folder: Path, *words: str, die_at: int = 0):
-    """Two workers on loopback; the second one dies after ``die_at`` steps."""
+def start_two(folder: Path, *words: str, die_at: int = 0, by: int = signal.SIGKILL):
+    """Two workers on loopback; the second one gets a signal after ``die_at`` steps."""
     with socket.socket() as a, socket.socket() as b:
         for s in (a, b):
             s.bind(("127.0.0.1", 0))
@@ -46,7 +48,7 @@ def start_two(folder: Path, *words: str, die_at: int = 0):
         task = {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
         return start(folder, "multiworker", *words, *more, task=task)
 
-    return one(0), one(1, "--die-at", str(die_at))
+    return one(0), one(1, "--die-at", str(die_at), "--signal", str(int(by)))
 
 
 def finish(*processes: subprocess.Popen) -> list[tuple[int, str]]:
@@ -99,6 +101,16 @@ def test_two_workers_have_the_losses_of_one_and_survive_a_killed_worker(one, tmp
         assert status == 0, err
         assert "resuming after epoch 1 and 3 of 4 steps of 3" in err
     np.testing.assert_array_equal(losses(killed), losses(whole))
+
+
+@pytest.mark.slow
+def test_interrupted_worker_takes_the_other_along_with_a_checkpoint(tmp_path):
+    both = finish(*start_two(tmp_path, die_at=6, by=signal.SIGTERM))
+    for status, err in both:
+        assert status == 130, err
+        assert "stopped after step 2 of epoch 2; checkpoint written" in err
+    state = json.loads(load_arrays(tmp_path / CHECKPOINT)[1]["state"])
+    assert (state["epoch"], state["step"]) == (1, 2)
 
 
 @pytest.mark.parametrize(

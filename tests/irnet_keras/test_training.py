@@ -152,10 +152,11 @@ def test_batch_larger_than_the_data_is_refused(tmp_path):
 
 # ImageNet's have a test of their own; of networks that differ in depth or classes only, one is fast
 DEEP = ("resnet32", "resnet44", "resnet56")
+REPEATED = ("cifar100-best", "resnet18-w1a1-cifar10-paper", "vgg-small-w1a1-cifar10-paper")
 IN_MEMORY = [
     pytest.param(
         name,
-        marks=[pytest.mark.slow] if "cifar100" in name or name.startswith(DEEP) else [],
+        marks=[pytest.mark.slow] if name.startswith(DEEP) or name.endswith(REPEATED) else [],
     )
     for name in sorted(RECIPES)
     if DATASETS[get_recipe(name).dataset].in_memory
