@@ -9,8 +9,8 @@ from converters.explain.measure import merged_ops
 from converters.explain.wiring import Wiring
 from converters.graph import Graph
 from edge_bench.doctor import Diagnosis, diagnose
-from edge_bench.remote_result import describe
 from edge_bench.remote_calls import CallKey, Logs, call
+from edge_bench.remote_result import describe
 from edge_bench.remote_tools import ToolFiles, prepare
 from edge_bench.targets import Address, connect
 from edge_bench.tools import ModelFile, OpTime, ToolOptions
