@@ -134,3 +134,8 @@ def without_places(word: str) -> str:
     if word.startswith("adb:"):
         return "adb"
     return Path(word).name if "/" in word else word
+
+
+def without_folders(text: str) -> str:
+    """A line of text whose absolute paths are cut down to their last part."""
+    return re.sub(r"(?<![\w.:/])/(?:[^\s/:'\"]+/)+", "", text)

@@ -54,7 +54,8 @@ OpProfilingOption = Annotated[
 DataOption = Annotated[
     str | None,
     typer.Option(
-        help="cifar10 or sample: also run images on the target, and compare with this machine."
+        help="cifar10, cifar100 or sample: also run images on the target, and compare with this "
+        "machine."
     ),
 ]
 LogsOption = Annotated[
@@ -207,7 +208,7 @@ def _with_tools(
     options: RemoteOptions,
     data: "Labelled | None",
 ) -> "BenchResult":
-    from edge_bench.remote import ROUNDS, Plan, bench_on
+    from edge_bench.remote import Plan, bench_on
     from edge_bench.remote_calls import Logs
     from edge_bench.remote_tools import ToolFiles
     from edge_bench.tools import ToolOptions
@@ -226,7 +227,7 @@ def _with_tools(
             use_xnnpack=options.use_xnnpack,
             kernel=options.kernel,
         ),
-        rounds=options.rounds or ROUNDS,
+        rounds=options.rounds,
         seed=options.seed,
         data=data,
         policy=options.policy,

@@ -1,4 +1,4 @@
-"""What a target is and how it is doing, read by one POSIX script everywhere."""
+"""What a target is and how it is doing, read by the same POSIX scripts everywhere."""
 
 import re
 from dataclasses import dataclass
@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from edge_bench.conditions import throttling_flags
 from edge_bench.schema import CpuState
 
-# Prints "== name" and the text of it. Files that a system does not have stay empty.
-SCRIPT = r"""
+# They print "== name" and the text of it. Files that a system does not have stay empty.
+_SHOW = r"""
 show() { echo "== $1"; shift; "$@" 2>/dev/null; }
+"""
+FACTS_SCRIPT = (
+    _SHOW
+    + r"""
 show kernel uname -s
 show release uname -r
 show machine uname -m
@@ -17,16 +21,23 @@ show cores nproc
 show python "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])'
 show android getprop ro.build.version.release
 show product getprop ro.product.model
+show memory cat /proc/meminfo
+show board cat /proc/device-tree/model
+show cpuinfo cat /proc/cpuinfo
+exit 0
+"""
+)
+STATE_SCRIPT = (
+    _SHOW
+    + r"""
 show load cat /proc/loadavg
 show governor cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
 show frequency cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq
 show temperature cat /sys/class/thermal/thermal_zone*/temp
 show throttled vcgencmd get_throttled
-show memory cat /proc/meminfo
-show board tr -d '\000' < /proc/device-tree/model 2>/dev/null
-show cpuinfo cat /proc/cpuinfo
 exit 0
 """
+)
 # ARM's and other makers' numbers of cores; /proc/cpuinfo of 64-bit ARM has no names.
 _PARTS = {
     (0x41, 0xD03): "Cortex-A53",
@@ -82,7 +93,7 @@ class Facts:
 
 
 def parse_facts(text: str) -> Facts:
-    """Facts from the script's output."""
+    """Facts from the output of ``FACTS_SCRIPT``."""
     part = _parts(text)
     cpuinfo = part.get("cpuinfo", "")
     features = _field(cpuinfo, "Features") or _field(cpuinfo, "flags") or ""
@@ -101,7 +112,7 @@ def parse_facts(text: str) -> Facts:
 
 
 def parse_conditions(text: str) -> CpuState:
-    """Load, frequencies, temperature from the script's output."""
+    """State from the output of ``STATE_SCRIPT``."""
     part = _parts(text)
     load = re.match(r"([\d.]+) ([\d.]+) ([\d.]+)", part.get("load", ""))
     kilohertz = re.findall(r"^\d+$", part.get("frequency", ""), re.MULTILINE)

@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import Self
 
 from edge_bench.schema import CpuState
+from edge_bench.targets import scripts
 from edge_bench.targets.address import Address
 from edge_bench.targets.facts import (
-    SCRIPT,
+    FACTS_SCRIPT,
+    STATE_SCRIPT,
     Facts,
     parse_conditions,
     parse_facts,
@@ -40,79 +42,6 @@ PULL_LIMIT = 256 << 20
 _BYTES_PER_SECOND = 100_000
 VENV = ".local/share/irnet/venv"  # of `irnet device setup`, below the home folder
 
-_STOP_ALL = r"""
-stop_all() {
-  for file in "$folder"/*.pid; do
-    pid=$(cat "$file" 2>/dev/null) || continue
-    # A number may be another process's by now.
-    [ "$(readlink "/proc/$pid/cwd")" = "$folder" ] && kill "$pid" 2>/dev/null
-  done
-  n=0
-  while rm -rf -- "$folder" 2>/dev/null; [ -e "$folder" ] && [ "$n" -lt 5 ]; do
-    n=$((n+1)); sleep 1
-  done
-  [ ! -e "$folder" ]
-}
-"""
-# Holds the target's lock and the run's folder for as long as its input is open, which the
-# target itself ends when the link is cut: it then stops what still runs and removes the folder.
-_HOLD = (
-    _STOP_ALL
-    + r"""
-umask 077
-trap '' HUP PIPE TERM
-base=${TMPDIR:-$1}
-lock=$base/irnet.lock
-folder=$base/irnet-$2
-if [ -L "$lock" ]; then echo "$lock is a link" >&2; exit 74; fi
-command -v flock >/dev/null || { echo 'has no flock (package util-linux)' >&2; exit 74; }
-{
-  n=0
-  until flock -n 9; do  # an earlier run may be about to end
-    n=$((n+1))
-    if [ "$n" -gt 2 ]; then
-      echo "another run of irnet is using it (process $(cat "$lock") there)" >&2; exit 75
-    fi
-    sleep 1
-  done
-  echo $$ >"$lock"
-  mkdir -m 700 -- "$folder" || exit 73
-  echo $$ >"$folder/holder"
-  echo "$folder"
-  cat >/dev/null 9>&-
-  stop_all
-} 9>>"$lock"
-"""
-)
-# The same from outside, if the target has not noticed the loss of the link after some seconds.
-_GONE = (
-    _STOP_ALL
-    + r"""
-folder=$1
-n=0
-while [ -e "$folder" ]; do
-  n=$((n+1))
-  if [ "$n" -gt 5 ]; then
-    kill -KILL "$(cat "$folder/holder")"
-    stop_all
-    exit
-  fi
-  sleep 1
-done
-"""
-)
-# timeout becomes the leader of a process group and passes signals on to all of it.
-_RUN = r"""
-cd -- "$1" || exit 125
-echo $$ > "$2.pid"
-limit=$3
-shift 3
-exec timeout -k 5 "$limit" "$@"
-"""
-_STOP = r'kill "$(cat -- "$1/$2.pid")"'
-_SPACE = r'df -Pk -- "$1" | tail -n 1'
-_PYTHON = r'p="$HOME/$1/bin/python"; if [ -x "$p" ]; then echo "$p"; else command -v python3; fi'
-_SHA256 = r'sha256sum -- "$1"'
 _TIMED_OUT = (124, 137, 143)
 
 
@@ -160,7 +89,7 @@ class Target:
         try:
             self._link.open()
             token = secrets.token_hex(8)
-            line = shell_line(_HOLD, self._link.default_folder, token)
+            line = shell_line(scripts.HOLD, self._link.default_folder, token)
             folder = self._link.hold(line, timeout_s=SHORT_SECONDS)
             if not re.fullmatch(rf"/[\x21-\x7e]*/irnet-{token}", folder):
                 raise self.error(f"answers with {folder[:80]!r} where a folder was expected")
@@ -191,7 +120,7 @@ class Target:
         self._link = self._make_link()
         try:
             self._link.open()
-            line = shell_line(_GONE, self.folder)
+            line = shell_line(scripts.GONE, self.folder)
             done = self._link.execute(line, timeout_s=SHORT_SECONDS)
         except (TargetError, UsageError):
             self._log(
@@ -224,7 +153,7 @@ class Target:
         """
         name = str(self._runs)
         self._runs += 1
-        line = shell_line(_RUN, self.folder, name, f"{timeout_s:g}", *argv)
+        line = shell_line(scripts.RUN, self.folder, name, f"{timeout_s:g}", *argv)
         program = quoted([os.path.basename(argv[0]), *argv[1:3]])  # noqa: PTH119  (a remote path)
         begun = time.monotonic()
         try:
@@ -233,7 +162,9 @@ class Target:
             )
         except (LateError, TooMuchError) as error:
             with contextlib.suppress(TargetError):
-                self._link.execute(shell_line(_STOP, self.folder, name), timeout_s=SHORT_SECONDS)
+                self._link.execute(
+                    shell_line(scripts.STOP, self.folder, name), timeout_s=SHORT_SECONDS
+                )
             raise type(error)(f"{error} ({program})") from error
         if done.status in _TIMED_OUT and time.monotonic() - begun >= timeout_s:
             raise LateError(
@@ -266,7 +197,7 @@ class Target:
             raise self.error(f"cannot copy {path.name} ({size:,} bytes): {self._why(error)}") from (
                 error
             )
-        done = self._link.execute(shell_line(_SHA256, remote), timeout_s=seconds)
+        done = self._link.execute(shell_line(scripts.SHA256, remote), timeout_s=seconds)
         if done.status:
             raise self.error(f"cannot check {path.name}: {done.last_line()}")
         arrived = done.stdout.split(maxsplit=1)[:1]
@@ -282,7 +213,7 @@ class Target:
         """The error's text, with the space that is left if that may be the reason."""
         text = str(error).removeprefix(f"{self.address.text}: ")
         try:
-            line = shell_line(_SPACE, self.folder)
+            line = shell_line(scripts.SPACE, self.folder)
             fields = self._link.execute(line, timeout_s=SHORT_SECONDS).stdout.split()
             return f"{text}; {int(fields[3]) * 1024:,} bytes are free there"
         except (TargetError, IndexError, ValueError):
@@ -336,7 +267,7 @@ class Target:
         if self.address.kind == "local":
             return sys.executable
         if self._python is None:
-            done = self._link.execute(shell_line(_PYTHON, VENV), timeout_s=SHORT_SECONDS)
+            done = self._link.execute(shell_line(scripts.PYTHON, VENV), timeout_s=SHORT_SECONDS)
             self._python = done.stdout.strip()
         if not self._python:
             raise self.error("has no python3")
@@ -349,17 +280,14 @@ class Target:
     def facts(self) -> Facts:
         """What the target is; read once."""
         if self._facts is None:
-            self._facts = parse_facts(self._state())
+            python = "python3"
+            with contextlib.suppress(TargetError):
+                python = self.python
+            self._facts = parse_facts(self.shell(FACTS_SCRIPT, python))
             if self.address.kind == "adb" and self._facts.product:
                 self.label = f"adb:{self._facts.product}"
         return self._facts
 
     def conditions(self) -> CpuState:
         """How the target is doing now."""
-        return parse_conditions(self._state())
-
-    def _state(self) -> str:
-        python = "python3"
-        with contextlib.suppress(TargetError):
-            python = self.python
-        return self.shell(SCRIPT, python)
+        return parse_conditions(self.shell(STATE_SCRIPT))

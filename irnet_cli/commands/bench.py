@@ -54,7 +54,7 @@ def bench(
         ),
     ] = None,
     rounds: Annotated[
-        int | None, typer.Option(min=1, help="Rounds over all models; default 10, of tools 5.")
+        int | None, typer.Option(min=1, help="Rounds over all models; default 10, of tools 3 or 5.")
     ] = None,
     min_secs: Annotated[float, typer.Option(help="Of a tool's call: time so long at least.")] = 1.0,
     max_secs: Annotated[float, typer.Option(help="Of a tool's call: no run after that.")] = 150.0,

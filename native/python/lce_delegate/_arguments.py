@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
         "--output", required=True, metavar="FILE.npy", help="first outputs, stacked"
     )
     _add_options(command)
+    _add_json(command)
 
     command = commands.add_parser("bench", help="time a model on random inputs")
     command.add_argument("model", metavar="MODEL", help=".tflite file")

@@ -164,9 +164,10 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _predict(options: argparse.Namespace) -> None:
-    check_outputs(
-        [("--output", options.output)], [("MODEL", options.model), ("--input", options.input)]
-    )
+    outputs = [("--output", options.output)]
+    if options.json is not None:
+        outputs.append(("--json", options.json))
+    check_outputs(outputs, [("MODEL", options.model), ("--input", options.input)])
     interpreter = Interpreter(options.model, options.threads, **_delegate_options(options))
     details = interpreter.get_input_details()
     if len(details) != 1:
@@ -187,7 +188,15 @@ def _predict(options: argparse.Namespace) -> None:
         _bench.invoke(interpreter)
         answers.append(interpreter.get_tensor(first)[0])
     write_npy(options.output, np.stack(answers))
-    print(f"{len(answers)} inputs")
+    result = {
+        "model": options.model,
+        "runtime": {"name": runtime().name, "version": runtime().version},
+        "kernel": _bench.kernel_name(interpreter, options.model, options.kernel),
+        "threads": options.threads,
+        "count": len(answers),
+    }
+    if not _write_json(options.json, result):
+        print(f"{len(answers)} inputs; {_engine(result)}")
 
 
 def _given_inputs(paths: list[str], details: list[dict[str, Any]]) -> list[NDArray[Any]]:

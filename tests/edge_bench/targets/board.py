@@ -33,10 +33,7 @@ class Proxy:
 
     def cut(self) -> None:
         """Cut everything now."""
-        for each in self._open:
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        _end(*self._open)
         self._open.clear()
 
     def serve(self, listener: socket.socket) -> None:
@@ -66,8 +63,16 @@ class Proxy:
                     return
         except OSError:
             pass
-        for each in (source, sink):
-            each.close()
+        _end(source, sink)
+
+
+def _end(*ends: socket.socket) -> None:
+    """Close; a thread that reads from one would otherwise keep it open."""
+    for each in ends:
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+    for each in ends:
+        each.close()
 
 
 @contextmanager

@@ -316,7 +316,7 @@ def test_command(on_board: str, at_home: Board, tmp_path: Path) -> None:
         (["--resume"], "--resume goes with a tool"),
         (["--tool-path", "x"], "--tool-path goes with a tool"),
         (["--on", "ssh://x", "--runtime", "lce"], "--runtime goes with --on local"),
-        (["--data", "x"], "--data must be one of cifar10, sample"),
+        (["--data", "x"], "--data must be one of these data sets"),
         (["--tool", "x"], "--tool must be one of auto, lce_benchmark_model"),
         (["--on", "ssh://x", "--max-secs", "0"], "--max-secs must be above 0"),
     ],
