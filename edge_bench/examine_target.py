@@ -10,7 +10,7 @@ from converters.explain.wiring import Wiring
 from converters.graph import Graph
 from edge_bench.doctor import Diagnosis, diagnose
 from edge_bench.remote_calls import CallKey, Logs, call
-from edge_bench.remote_result import device_of
+from edge_bench.remote_result import describe
 from edge_bench.remote_tools import ToolFiles, prepare
 from edge_bench.targets import Address, connect
 from edge_bench.tools import ModelFile, OpTime, ToolOptions
@@ -48,7 +48,7 @@ def examine_target(
         target.facts()
         before = target.conditions()
         if graph is None:
-            device = device_of(target, target.label, {}, before, target.conditions())
+            device = describe(target, target.label, {}, before, target.conditions())
             return diagnose(device, threads=threads)
         ready = prepare(target, "lce_delegate", ToolFiles())
         path = Path(folder) / "model.tflite"
@@ -62,7 +62,7 @@ def examine_target(
         log(f"timing {runs} runs on {target.label}")
         logs = Logs(Path(folder) / "logs", resume=False)
         result = call(target, ready.tool, key, remote, model, logs, _SECONDS, log)
-        device = device_of(target, target.label, ready.versions, before, target.conditions())
+        device = describe(target, target.label, ready.versions, before, target.conditions())
     delegate = f" + {result.delegate}" + (f" ({result.kernel})" if result.kernel else "")
     return diagnose(
         device,

@@ -14,7 +14,7 @@ from edge_bench import conditions, host
 from edge_bench.local import split_evenly, unique_names
 from edge_bench.remote_accuracy import Agreement, Labelled, agreement
 from edge_bench.remote_calls import CallKey, Logs, call, joined
-from edge_bench.remote_result import Measured, build_of, device_of
+from edge_bench.remote_result import Measured, build_of, describe
 from edge_bench.remote_tools import Ready, ToolFiles, check_tool, prepare
 from edge_bench.schema import (
     BenchResult,
@@ -198,7 +198,7 @@ def _measure(
         made = Measured(title, path, models[i], results[i], profiles[i], scores[i])
         first = builds[0] if builds else None
         builds.append(build_of(made, name, ready, each, first, plan.seed))
-    device = device_of(target, name, ready.versions, before, after)
+    device = describe(target, name, ready.versions, before, after)
     if logs.reused > reused:
         text = f"{logs.reused - reused} of the calls are of an earlier, interrupted run"
         device = device.model_copy(update={"warnings": [text]})

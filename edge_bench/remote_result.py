@@ -123,7 +123,7 @@ def _call(result: ToolResult) -> Call:
     )
 
 
-def device_of(
+def describe(
     target: Target, name: str, versions: dict[str, str], before: CpuState, after: CpuState
 ) -> Device:
     """The target as the result describes it, without warnings."""
