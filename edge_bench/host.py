@@ -117,7 +117,11 @@ def versions() -> dict[str, str]:
 
 def command_line() -> list[str]:
     """How this process was started; of paths only the last part, of hosts no user."""
-    return [without_places(word) for word in sys.argv]
+    program, *words = sys.argv
+    # `python -m package` puts the path of its __main__.py there
+    path = Path(program)
+    start = ["python", "-m", path.parent.name] if path.name == "__main__.py" else [path.name]
+    return [*start, *map(without_places, words)]
 
 
 def without_places(word: str) -> str:

@@ -27,16 +27,20 @@ _ELF = {
 
 @dataclass(frozen=True)
 class ToolFiles:
-    """Files of this machine that a tool needs on the target.
+    """Files of this machine that a tool needs on the target, and which kernels LCE's takes.
 
     Attributes:
         binary: ``benchmark_model`` or ``lce_benchmark_model`` for the target, None to look in
             the target's ``PATH``.
         delegate: ``liblce_delegate.so`` for the target, for ``benchmark_model``.
+        use_reference_bconv: flag of ``lce_benchmark_model``: its slow kernels.
+        use_indirect_bgemm: the same: its indirect kernels.
     """
 
     binary: Path | None = None
     delegate: Path | None = None
+    use_reference_bconv: bool = False
+    use_indirect_bgemm: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,18 +73,23 @@ def prepare(target: Target, name: str, files: ToolFiles) -> Ready:
         files: what to push.
 
     Raises:
-        UsageError: it is not there; says what to do.
+        UsageError: it is not there (says what to do), or does not have a flag.
         CheckFailed: a binary for another machine.
     """
     if name == AUTO:
         name = "lce_delegate"
         if files.binary is not None:
             name = "lce_benchmark_model" if files.delegate is None else "benchmark_model"
+    if name != "lce_benchmark_model" and (files.use_reference_bconv or files.use_indirect_bgemm):
+        raise UsageError(
+            "--use-reference-bconv and --use-indirect-bgemm are flags of lce_benchmark_model, "
+            f"the tool is {name}"
+        )
     if name == "lce_delegate":
         return _package(target)
     binary, digest = _binary(target, name, files.binary)
     if name == "lce_benchmark_model":
-        tool: Tool = LceBenchmarkModel(binary)
+        tool: Tool = LceBenchmarkModel(binary, files.use_reference_bconv, files.use_indirect_bgemm)
     else:
         delegate = None
         if files.delegate is not None:

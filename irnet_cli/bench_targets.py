@@ -48,6 +48,12 @@ XnnpackOption = Annotated[
     bool | None,
     typer.Option("--use-xnnpack/--no-use-xnnpack", help="Of a tool; default: it decides."),
 ]
+ReferenceOption = Annotated[
+    bool, typer.Option("--use-reference-bconv", help="Of lce_benchmark_model: its slow kernels.")
+]
+IndirectOption = Annotated[
+    bool, typer.Option("--use-indirect-bgemm", help="Of lce_benchmark_model: indirect kernels.")
+]
 OpProfilingOption = Annotated[
     bool, typer.Option(help="Also time every operator, in runs of its own.")
 ]
@@ -82,6 +88,8 @@ class RemoteOptions:
     min_secs: float
     max_secs: float
     use_xnnpack: bool | None
+    use_reference_bconv: bool
+    use_indirect_bgemm: bool
     enable_op_profiling: bool
     data: str | None
     data_dir: Path | None
@@ -143,6 +151,8 @@ def _refuse(options: RemoteOptions, here: bool, there: bool) -> None:
         ("--tool-path", options.tool_path is not None),
         ("--delegate-path", options.delegate_path is not None),
         ("--use-xnnpack", options.use_xnnpack is not None),
+        ("--use-reference-bconv", options.use_reference_bconv),
+        ("--use-indirect-bgemm", options.use_indirect_bgemm),
         ("--logs", options.logs is not None),
         ("--resume", options.resume),
     ):
@@ -215,7 +225,12 @@ def _with_tools(
     plan = Plan(
         files=files,
         tool=options.tool,
-        tool_files=ToolFiles(options.tool_path, options.delegate_path),
+        tool_files=ToolFiles(
+            options.tool_path,
+            options.delegate_path,
+            options.use_reference_bconv,
+            options.use_indirect_bgemm,
+        ),
         options=ToolOptions(
             num_threads=options.threads,
             num_runs=TOOL_RUNS if options.num_runs is None else options.num_runs,

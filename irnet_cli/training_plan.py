@@ -22,6 +22,7 @@ def show_plan(
     plan = make_plan(config, data_dir=str(data_dir) if data_dir else None, devices=devices, log=log)
     result: dict[str, Any] = {
         "config": config.model_dump(),
+        "image": plan.image,
         "counts": {**asdict(plan.counts), "ops": plan.counts.ops},
         "memory_bytes": {**asdict(plan.memory), "estimate": plan.memory.estimate},
         "speed": asdict(plan.speed),
@@ -35,7 +36,8 @@ def show_plan(
     print(plan.summary)
     print(
         f"parameters: {counts.params:,}, {counts.binary_params:,} of them 1-bit\n"
-        f"multiply-accumulates of one image: {counts.float_macs:,} float, "
+        f"multiply-accumulates of one {'x'.join(map(str, plan.image))} image: "
+        f"{counts.float_macs:,} float, "
         f"{counts.binary_macs:,} binary (FLOPs: twice as many)\n"
         f"memory at batch {config.batch_size}"
         + (f" on {devices.replicas} replicas, each" if devices.replicas > 1 else "")

@@ -1,12 +1,11 @@
 """``python -m lce_delegate bench``, where only Python is on the target."""
 
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Self
 
 import numpy as np
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from edge_bench.tools.tool import LogError, ModelFile, OpTime, Stats, ToolOptions, ToolResult
 from irnet_keras.errors import UsageError
@@ -47,12 +46,13 @@ class LceDelegate:
     def parse(self, stdout: str, log: str | Path, model: ModelFile) -> ToolResult:
         """As :meth:`Tool.parse`."""
         try:
-            value = json.loads(stdout)
-            result = _result(value)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            what = f"no {error}" if isinstance(error, KeyError) else str(error)
+            result = _result(_Said.model_validate_json(stdout))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "output"
             raise LogError(
-                f"the output is not the JSON of lce_delegate bench ({what}); raw log: {log}"
+                "the output is not the JSON of lce_delegate bench "
+                f"({place}: {first['msg']}); raw log: {log}"
             ) from error
         if result.model_sha256 != model.sha256:
             raise LogError(
@@ -62,13 +62,39 @@ class LceDelegate:
         return result
 
 
-def _result(value: dict[str, Any]) -> ToolResult:
-    samples = [1e3 * float(ms) for ms in value["samples_ms"]]
-    if not samples or not all(math.isfinite(s) and s > 0 for s in samples):
-        raise ValueError("samples_ms must be numbers above 0")
-    if len(samples) != value["runs"]:
-        raise ValueError(f"{len(samples)} samples of {value['runs']} runs")
-    runtime, delegate = value["runtime"], value["delegate"]
+class _Runtime(BaseModel):
+    name: str
+    version: str
+
+
+class _Row(BaseModel):
+    node: int | None
+    op: str
+    fused: list[str]
+    mean_ms: float = Field(allow_inf_nan=False)
+    share: float = Field(allow_inf_nan=False)
+
+
+class _Said(BaseModel):
+    """What is read of it; the rest is free to grow."""
+
+    sha256: str
+    runtime: _Runtime
+    delegate: str
+    kernel: str | None
+    runs: int
+    samples_ms: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
+    profile: list[_Row] | None
+
+    @model_validator(mode="after")
+    def _all_samples(self) -> Self:
+        if len(self.samples_ms) != self.runs:
+            raise ValueError(f"{len(self.samples_ms)} samples of {self.runs} runs")
+        return self
+
+
+def _result(said: _Said) -> ToolResult:
+    samples = [1e3 * ms for ms in said.samples_ms]
     return ToolResult(
         inference=Stats(
             count=len(samples),
@@ -83,20 +109,12 @@ def _result(value: dict[str, Any]) -> ToolResult:
             p95=float(np.percentile(samples, 95)),
         ),
         samples_us=tuple(samples),
-        profile=tuple(_op(row) for row in value["profile"] or ()),
-        runtime=f"{runtime['name']} {runtime['version']}",
-        delegate=f"lce_delegate {delegate}" if value["kernel"] else None,  # else it ran nothing
-        kernel=value["kernel"],
-        model_sha256=value["sha256"],
-    )
-
-
-def _op(row: dict[str, Any]) -> OpTime:
-    return OpTime(
-        op=row["op"],
-        name="",
-        node=row["node"],
-        mean_ms=float(row["mean_ms"]),
-        share=float(row["share"]),
-        fused=tuple(row["fused"]),
+        profile=tuple(
+            OpTime(row.op, "", row.node, row.mean_ms, row.share, tuple(row.fused))
+            for row in said.profile or ()
+        ),
+        runtime=f"{said.runtime.name} {said.runtime.version}",
+        delegate=f"lce_delegate {said.delegate}" if said.kernel else None,  # else it ran nothing
+        kernel=said.kernel,
+        model_sha256=said.sha256,
     )

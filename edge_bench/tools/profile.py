@@ -53,8 +53,8 @@ def read_profile(lines: list[str], log: str | Path) -> tuple[OpTime, ...]:
 def _cell(column: str) -> str:
     """Pattern of a number; the sign of percent and the whole numbers tell columns apart."""
     if "%" in column:
-        return r"(-?[\d.]+)%"
-    return r"(\d+)" if column == "times called" else r"(-?[\d.]+(?:e[+-]?\d+)?)"
+        return r"(-?\d+(?:\.\d+)?)%"
+    return r"(\d+)" if column == "times called" else r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
 
 
 def _op(kind: str, name: str, ms: float, share: float) -> OpTime:

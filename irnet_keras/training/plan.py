@@ -83,13 +83,14 @@ class Plan:
     """What :func:`make_plan` finds.
 
     Attributes:
+        image: (height, width, channels) of an input; super-resolution trains on crops.
         summary: table of the layers, by Larq.
-        counts: parameters and multiply-accumulates of one image (of one crop where a network takes
-            any size).
+        counts: parameters and multiply-accumulates of one image.
         memory: see there.
         speed: see there.
     """
 
+    image: tuple[int, int, int]
     summary: str
     counts: Counts
     memory: Memory
@@ -115,9 +116,8 @@ class _Synthetic:
         rows = feed.rows(config.batch_size)
         size = rows.stop - rows.start
         rng = np.random.default_rng(config.seed)
-        shape = (size, *(n or config.crop_size for n in self._model.input_shape[1:]))
-        images = rng.standard_normal(shape, np.float32)
-        targets = np.zeros(self._model.compute_output_shape(shape), np.float32)
+        images = rng.standard_normal((size, *self._model.input_shape[1:]), np.float32)
+        targets = np.zeros((size, *self._model.output_shape[1:]), np.float32)
         if targets.ndim == 2:
             targets = rng.integers(0, targets.shape[1], size)
         return tf.data.Dataset.from_tensors((images, targets)).repeat()
@@ -150,11 +150,11 @@ def make_plan(
     be_deterministic()
     with devices.scope():
         model = compile_model(config)
-    shaped = model
+    sized = model
     if None in model.input_shape[1:]:
-        shaped = with_image_size(model, config.crop_size, config.crop_size)
+        sized = with_image_size(model, config.crop_size, config.crop_size)
     lines: list[str] = []
-    lq.models.summary(shaped, print_fn=lines.append)
+    lq.models.summary(sized, print_fn=lines.append)
     reason = ""
     if data is None:
         try:
@@ -162,12 +162,19 @@ def make_plan(
         except UsageError as error:
             reason = f"random images, for {error}"
     log(f"timing {STEPS} steps ...")
-    speed = _time(config, model, data, devices, reason)
-    return Plan("\n".join(lines), count(shaped), _memory(model, shaped, config, devices), speed)
+    random = _Synthetic(sized, config.batch_size)
+    speed = _time(config, model, data, random, devices, reason)
+    memory = _memory(model, sized, config, devices)
+    return Plan(sized.input_shape[1:], "\n".join(lines), count(sized), memory, speed)
 
 
 def _time(
-    config: TrainConfig, model: Any, data: TaskData | None, devices: Devices, reason: str
+    config: TrainConfig,
+    model: Any,
+    data: TaskData | None,
+    random: _Synthetic,
+    devices: Devices,
+    reason: str,
 ) -> Speed:
     if data is not None:
         images: int | None = data.num_images
@@ -180,7 +187,7 @@ def _time(
         )
     timer = _Timer()
     model.fit(
-        devices.training(data or _Synthetic(model, config.batch_size), config, 0, 0),
+        devices.training(data or random, config, 0, 0),
         steps_per_epoch=_WARM_UP + STEPS,
         callbacks=[*schedule_callbacks(config, model, steps or STEPS, lambda line: None), timer],
         verbose=0,
@@ -217,10 +224,10 @@ def _bytes(variables: Any) -> int:
     return sum(int(np.prod(v.shape)) * tf.as_dtype(v.dtype).size for v in variables)
 
 
-def _memory(model: Any, shaped: Any, config: TrainConfig, devices: Devices) -> Memory:
-    """``shaped`` is the model with a known input size."""
+def _memory(model: Any, sized: Any, config: TrainConfig, devices: Devices) -> Memory:
+    """``sized`` is the model with a known input size."""
     per_image = 0
-    for layer in shaped._flatten_layers(include_self=False):
+    for layer in sized._flatten_layers(include_self=False):
         if isinstance(layer, tf.keras.Model) or not layer._inbound_nodes:
             continue
         for tensor in tf.nest.flatten(layer.output):
@@ -238,5 +245,5 @@ def _memory(model: Any, shaped: Any, config: TrainConfig, devices: Devices) -> M
 
 
 def _numbers(tensor: Any) -> int:
-    """Of one image; open sizes count as one."""
-    return int(np.prod([n or 1 for n in tensor.shape[1:]], dtype=np.int64))
+    """Of one image."""
+    return int(np.prod(tensor.shape[1:], dtype=np.int64))

@@ -189,7 +189,10 @@ def test_commands_take_networks_that_enlarge(
     ("arguments", "message"),
     [
         (["eval", "resnet20-w1a1-cifar10", "--data", "FOLDER"], "is for networks that enlarge"),
-        (["eval", "srresnet-lite-x2-w1a1", "--untrained", "--data", "x"], "or a folder of images"),
+        (
+            ["eval", "srresnet-lite-x2-w1a1", "--untrained", "--data", "x"],
+            "must be a folder of images or one of",
+        ),
         (
             [
                 "eval",

@@ -104,6 +104,11 @@ def test_gates_that_cannot_be_judged_are_usage_errors(two_files: list[Path]) -> 
     for words, message in [
         (["--min-accuracy", 0.9], "--min-accuracy needs --data"),
         (["--min-speedup", 2], "--min-speedup needs a second file"),
+        (["--use-indirect-bgemm"], "--use-indirect-bgemm goes with a tool"),
+        (
+            ["--use-indirect-bgemm", "--tool", "lce_delegate"],
+            "are flags of lce_benchmark_model, the tool is lce_delegate",
+        ),
         (["--max-size-mb", -1], "--max-size-mb must be a number above 0, got -1"),
     ]:
         answer = irnet_bench(two_files[0], *words)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from model_files import binary_conv, write_lce
 
 from edge_bench.tools import (
@@ -131,6 +133,30 @@ def test_no_line_of_the_log_can_be_left_out_unnoticed() -> None:
         )  # fmt: skip
 
 
+@given(st.data())
+def test_damaged_logs_are_read_or_refused_nothing_else(data: st.DataObject) -> None:
+    """Up to three places of a real-looking log replaced by other text."""
+    text = LOGS / data.draw(st.sampled_from(["tf_2_3.txt", "tf_2_8_lce.txt", "tf_2_18.txt"]))
+    damaged = text.read_text()
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(damaged) - 1))
+        length = data.draw(st.integers(0, 40))
+        other = data.draw(st.text(st.sampled_from("0123456789.e+-=[]% \t\nnaif"), max_size=8))
+        damaged = damaged[:at] + other + damaged[at + length :]
+    try:
+        result = TOOL.parse(damaged, "raw.log", FILE)
+    except LogError as error:
+        refusal = str(error)
+    else:
+        refusal = None
+    if refusal is not None:
+        assert refusal.endswith("raw log: raw.log")
+        return
+    assert result.inference.mean > 0
+    assert result.inference.count >= 1
+    assert sum(op.share for op in result.profile) == pytest.approx(1 if result.profile else 0)
+
+
 @pytest.mark.parametrize("text", ["", "\n", "garbage\x00\xff", "STARTING!\n", "count=1 curr=5\n"])
 def test_garbage_is_refused(text: str) -> None:
     with pytest.raises(LogError, match=r"raw log: raw\.log"):
@@ -221,10 +247,13 @@ def test_a_stale_or_cut_answer_of_the_device_package_is_refused(
     with pytest.raises(LogError, match=f"{model.sha256}, not {'1' * 64}; raw log: raw.log"):
         LceDelegate().parse(text, "raw.log", ModelFile("1" * 64, model.size_bytes))
     for change, message in [
-        ({"samples_ms": [0.0]}, "must be numbers above 0"),
+        ({"samples_ms": [0.0]}, r"samples_ms\.0: Input should be greater than 0"),
+        ({"samples_ms": []}, "samples_ms: List should have at least 1 item"),
+        ({"samples_ms": [10**400]}, "samples_ms"),
         ({"runs": 29}, "30 samples of 29 runs"),
-        ({"profile": [{}]}, "no 'op'"),
-        ({"runtime": None}, "raw log"),
+        ({"profile": [{}]}, r"profile\.0\.node: Field required"),
+        ({"runtime": None}, "runtime: Input should be"),
+        ({"kernel": 3}, "kernel: Input should be"),
     ]:
         with pytest.raises(LogError, match=message):
             LceDelegate().parse(json.dumps({**json.loads(text), **change}), "raw.log", model)

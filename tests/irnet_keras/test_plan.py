@@ -15,13 +15,13 @@ RECIPE = "resnet20-w1a1-cifar10-short"
 BATCH = 16
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(compiling, "build_model", build_tiny)
     monkeypatch.delenv("TF_CONFIG", raising=False)
 
 
-def test_dry_run_reports_sizes_and_time_and_writes_nothing(tmp_path, monkeypatch, capsys):
+def test_dry_run_reports_sizes_and_time_and_writes_nothing(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     train(RECIPE, set_=[f"batch_size={BATCH}"], data_dir=tmp_path, dry_run=True, json_file="-")
     assert list(tmp_path.iterdir()) == []
@@ -51,7 +51,7 @@ def test_dry_run_reports_sizes_and_time_and_writes_nothing(tmp_path, monkeypatch
     assert speed["seconds_in_all"] == pytest.approx(30 * speed["seconds_per_epoch"])
 
 
-def test_plan_of_real_data_counts_its_validation(tmp_path):
+def test_plan_of_real_data_counts_its_validation(tiny):
     config = get_recipe(RECIPE).with_overrides({"batch_size": BATCH})
     plan = make_plan(config, data=tiny_data())
     assert plan.speed.data == "cifar10, as it is trained on"
@@ -60,7 +60,18 @@ def test_plan_of_real_data_counts_its_validation(tmp_path):
     assert "stage1_block1a_conv" in plan.summary
 
 
-def test_batch_larger_than_the_data_is_refused():
+def test_networks_for_any_size_are_planned_for_the_size_of_crops(tmp_path):
+    config = get_recipe("srresnet-lite-x2-w1a1-div2k").with_overrides(
+        {"batch_size": 2, "crop_size": 8}
+    )
+    plan = make_plan(config, data_dir=str(tmp_path))
+    assert plan.image == (8, 8, 3)
+    assert plan.speed.data.startswith("random images, for ")
+    assert plan.speed.seconds_per_epoch is None
+    assert plan.counts.binary_macs > 0
+
+
+def test_batch_larger_than_the_data_is_refused(tiny):
     config = get_recipe(RECIPE).with_overrides({"batch_size": 65})
     with pytest.raises(UsageError, match="at most the 64 training images, got 65"):
         make_plan(config, data=tiny_data())
