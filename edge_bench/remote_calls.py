@@ -111,12 +111,14 @@ def call(
     if done.status:
         atomic_write(failed, f"{done.stdout[-_SHOWN:]}\n--- stderr\n{done.stderr[-_SHOWN:]}")
         raise target.error(f"{tool.name} {_ending(done.status)}: {done.last_line()}; log: {failed}")
+    # The C++ tools write their log to standard output or, in some versions, to standard error.
+    text = done.stdout if tool.samples_are_runs else f"{done.stderr}\n{done.stdout}"
     try:
-        result = tool.parse(done.stdout, failed, model)
+        result = tool.parse(text, failed, model)
     except CheckFailed as error:
         atomic_write(failed, f"{done.stdout[-_SHOWN:]}\n--- stderr\n{done.stderr[-_SHOWN:]}")
         raise target.error(str(error)) from error
-    atomic_write(path, done.stdout)
+    atomic_write(path, text)
     failed.unlink(missing_ok=True)
     return result
 

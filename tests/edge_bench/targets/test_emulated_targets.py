@@ -59,25 +59,24 @@ def test_set_up_a_board_and_measure_on_it(
     share = at_home.board_home / ".local" / "share" / "irnet"
     assert [p.name for p in share.iterdir()] == ["venv"]
 
+    quick = ToolOptions(num_runs=30, warmup_runs=1)
+    logs = Logs(tmp_path / "logs", resume=False)
+    board = bench_on([on], Plan([BINARY], options=quick, rounds=1), logs)
+    assert board.builds[0].kernel == "neon"
+    assert board.builds[0].engine.endswith("(neon)")
+
     install_arm_python(phone.root / "bin", arm_python, arm_library)
     inputs = rng.standard_normal((20, 6, 6, 4)).astype(np.float32)
-    plan = Plan(
-        [FLOAT],
-        options=ToolOptions(num_runs=30, warmup_runs=1),
-        rounds=1,
-        data=Labelled(inputs, rng.integers(0, 3, 20)),
-    )
-    result = bench_on([on, parse_address("adb")], plan, Logs(tmp_path / "logs", resume=False))
-    for device, build_ in zip(result.devices, result.builds, strict=True):
+    data = Labelled(inputs, rng.integers(0, 3, 20))
+    plan = Plan([FLOAT], options=quick, rounds=1, data=data)
+    result = bench_on([parse_address("adb")], plan, logs)
+    # float rounding may differ, by far less than the classes do here
+    assert result.builds[0].host_agreement == 1.0
+    for each in (board, result):
+        (device,) = each.devices
         assert (device.machine, device.os_bits) == ("aarch64", 64)
         assert device.versions["LiteRT"] == "2.3.0"
-        assert len(build_.samples_ms) == 30
-        # float rounding may differ, by far less than the classes do here
-        assert build_.host_agreement == 1.0
-    plan = Plan([BINARY], options=ToolOptions(num_runs=30, warmup_runs=1), rounds=1)
-    (binary,) = bench_on([on], plan, Logs(tmp_path / "logs", resume=False)).builds
-    assert binary.kernel == "neon"
-    assert binary.engine.endswith("(neon)")
+        assert len(each.builds[0].samples_ms) == 30
 
 
 def test_setup_says_what_is_missing(

@@ -249,7 +249,10 @@ def test_wrong_architecture(on_board: str, at_home: Board, tmp_path: Path) -> No
     assert at_home.leftovers() == []
 
 
-def test_a_program_that_prints_statistics(on_board: str, at_home: Board, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_program_that_prints_statistics(
+    on_board: str, at_home: Board, tmp_path: Path, stream: int
+) -> None:
     """The recorded log of a benchmark_model, from a script in its place."""
     size = FLOAT.stat().st_size / 1e6
     log = (LOGS / "tf_2_18.txt").read_text().splitlines()
@@ -257,7 +260,9 @@ def test_a_program_that_prints_statistics(on_board: str, at_home: Board, tmp_pat
         f"INFO: The input model file size (MB): {size:g}" if "model file size" in line else line
         for line in log
     )
-    script(at_home.bin / "benchmark_model", f"cat <<'END'\n{text}\nEND\necho \"$*\" >&2\n")
+    script(
+        at_home.bin / "benchmark_model", f"cat >&{stream} <<'END'\n{text}\nEND\necho \"$*\" >&2\n"
+    )
     try:
         result = measure(on_board, tmp_path, FLOAT, tool="benchmark_model", rounds=5)
         with pytest.raises(UsageError, match="no lce_benchmark_model in its PATH"):
