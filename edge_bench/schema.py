@@ -133,7 +133,7 @@ class Build(Strict):
         median_ms: of the samples; so the next three.
         mad_ms: median absolute deviation, not scaled.
         p90_ms: 90th percentile.
-        min_ms: fastest sample.
+        min_ms: fastest run.
         peak_memory_bytes: resident memory the model added, None if unknown.
         ratio: latency relative to the reference build; None for that build itself.
         accuracy: top-1 in 0..1, None if not measured.
