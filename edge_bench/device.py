@@ -121,8 +121,11 @@ def setup(
             f"{facts.arch} programs"
         )
     python = target.shell("command -v python3 || true").strip()
-    version = facts.python or "none"
-    if not python or version not in PYTHONS:
+    version = "none"
+    if python:
+        code = "import sys; print('%d.%d' % sys.version_info[:2])"
+        version = target.run([python, "-c", code], timeout_s=60).stdout.strip()[:20]
+    if version not in PYTHONS:
         raise CheckFailed(
             f"{where}: needs Python {PYTHONS[0]} to {PYTHONS[-1]} (apt install python3), found: "
             f"{version}"

@@ -65,7 +65,7 @@ def _print(found: dict[str, Any]) -> None:
         ("OS bits", found["os_bits"]),
         ("CPU", found["cpu_model"]),
         ("cores", found["cores"]),
-        ("ISA", " ".join([found["machine"], *found["cpu_features"]])),
+        ("ISA", " ".join([found["machine"], *_features(found)])),
         ("memory", memory and f"{memory / 1e9:.1f} GB"),
         ("governor", state["governor"]),
         ("frequency", " ".join(f"{f:.0f}" for f in frequencies) + " MHz" if frequencies else None),
@@ -79,6 +79,14 @@ def _print(found: dict[str, Any]) -> None:
             continue  # not a phone, not a Pi
         print(f"{name:<12} {'unknown' if value in (None, '') else value}")
     _print_runtime(found)
+
+
+def _features(found: dict[str, Any]) -> list[str]:
+    """All of ARM's; of x86's hundred those that kernels are chosen by."""
+    from edge_bench.host import CPU_FEATURES
+
+    known = found["cpu_features"]
+    return [f for f in CPU_FEATURES if f in known] if found["arch"] == "x86_64" else known
 
 
 def _print_runtime(found: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -304,6 +305,43 @@ def test_command(on_board: str, at_home: Board, tmp_path: Path) -> None:
     assert value["builds"][0]["device"] == "ssh://127.0.0.1"
     assert sorted(p.suffix for p in (tmp_path / "results.json.logs").iterdir()) == [".log"]
     assert at_home.leftovers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_ended_command_leaves_nothing_on_the_board(
+    on_board: str, at_home: Board, tmp_path: Path, number: signal.Signals
+) -> None:
+    (at_home.bin / "fault").write_text("hang 0\n")
+    command = [sys.executable, "-m", "irnet_cli", "bench", str(BINARY), "--on", on_board]
+    process = subprocess.Popen(
+        [*command, "--logs", str(tmp_path)], stderr=subprocess.PIPE, text=True
+    )
+    while not (at_home.bin / "hangs").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    assert len(list(at_home.temporary.glob("irnet-*"))) == 1
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    if number is signal.SIGINT:
+        assert (process.returncode, stderr.splitlines()[-1]) == (130, "irnet: interrupted")
+    assert at_home.leftovers() == []
+    (at_home.bin / "fault").unlink()
+    measure(on_board, tmp_path, BINARY)  # the lock is free, too
+
+
+def test_device_commands(on_board: str, phone: Phone, capsys: pytest.CaptureFixture[str]) -> None:
+    app(["device", "info", on_board, "--json", "-"], standalone_mode=False)
+    value = json.loads(capsys.readouterr().out)
+    assert value["target"] == "ssh://127.0.0.1"
+    assert value["missing"] == []
+    assert "scalar" in value["runtime"]["kernels"]
+    app(["device", "info", "adb"], standalone_mode=False)
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (lines["target"], lines["OS"]) == ("adb", "bits      64")
+    with pytest.raises(UsageError, match="phones have no Python to set up"):
+        app(["device", "setup", "adb"], standalone_mode=False)
+    with pytest.raises(UsageError, match="--wheels must be a folder"):
+        app(["device", "setup", on_board, "--wheels", "/nowhere"], standalone_mode=False)
 
 
 @pytest.mark.parametrize(

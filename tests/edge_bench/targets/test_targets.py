@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -153,6 +154,42 @@ def test_other_keys_are_refused(
         pytest.raises(UsageError, match=r"no key of the agent or ~/\.ssh is accepted"),
         connect(parse_address(f"ssh://127.0.0.1:{at_home.port}")),
     ):
+        pass
+
+
+def test_a_key_of_the_agent_is_enough(
+    at_home: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = at_home.home / ".ssh" / "id_ed25519"
+    home, agent = tmp_path / "home", tmp_path / "agent"
+    (home / ".ssh").mkdir(parents=True)
+    shutil.copy(at_home.home / ".ssh" / "known_hosts", home / ".ssh" / "known_hosts")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(agent))
+    with subprocess.Popen(["ssh-agent", "-D", "-a", agent], stdout=subprocess.DEVNULL) as process:
+        try:
+            while not agent.exists():
+                assert process.poll() is None
+            subprocess.run(["ssh-add", "-q", key], check=True, stderr=subprocess.DEVNULL)
+            with connect(parse_address(f"ssh://127.0.0.1:{at_home.port}")) as target:
+                assert target.run(["true"], timeout_s=20).status == 0
+        finally:
+            process.terminate()
+
+
+def test_a_locked_key_is_not_asked_for(
+    at_home: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(at_home.home / ".ssh", home / ".ssh")
+    key = home / ".ssh" / "id_ed25519"
+    subprocess.run(["ssh-keygen", "-q", "-p", "-N", "secret", "-f", key], check=True)
+    monkeypatch.setenv("HOME", str(home))
+    address = parse_address(f"ssh://127.0.0.1:{at_home.port}")
+    with pytest.raises(UsageError, match="no key of the agent"), connect(address):
+        pass
+    (home / ".ssh" / "config").write_text(f"Host *\n  IdentityFile {key}\n")
+    with pytest.raises(UsageError, match=r"^ssh://"), connect(address):
         pass
 
 
