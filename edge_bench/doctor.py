@@ -5,16 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from converters.explain import Explanation, OpReport
-from converters.explain.kinds import MULTIPLIERS
 from edge_bench.conditions import kernel_of, machine_warnings, state_warnings
+from edge_bench.cures import LEFTOVERS, ONES, STEM, STRICT, is_stem, is_zero_padded, meant_binary
 from edge_bench.schema import Device
 
 STEM_SHARE = 0.25  # of the time; above that it is the operator to change first
 FLOAT_SHARE = 0.5
-# Beginnings of the reasons that converters.explain gives for layers meant to be binary.
-_MEANT_BINARY = ("fallback: reads signs", "its input is ")
-_HALF_BINARY = "1-bit needs signs on both sides"
-_ZERO_PADDED = "LCE cannot write bits of a zero-padded convolution"
 
 
 @dataclass(frozen=True)
@@ -193,21 +189,21 @@ def _network(explanation: Explanation) -> Iterator[Finding]:
             f"{explanation.totals.ops_int8} int8 operators only",
             "irnet convert makes the 1-bit file; irnet explain says why an operator is not",
         )
-    silent = [op for op in ops if _meant_binary(op)]
+    silent = [op for op in ops if meant_binary(op)]
     if silent:
         reasons = sorted({str(op.why_not_1bit) for op in silent})
         yield Finding(
             "silent float layers",
             f"{_names(silent)}: {reasons[0]}" + (" ..." if len(reasons) > 1 else ""),
-            "change the layer as irnet explain says, and convert with --strict",
+            STRICT,
             *_share(silent),
         )
-    padded = [op for op in ops if op.note is not None and _ZERO_PADDED in op.note]
+    padded = [op for op in ops if is_zero_padded(op)]
     if padded:
         yield Finding(
             "zero padding",
             f"{_names(padded)}: {padded[0].note}",
-            "pad with ones: pad_values=1 on the binary layers, then train again",
+            ONES,
             *_share(padded),
         )
     refused = [reason for reason in explanation.target.reasons if "zero padding" in reason]
@@ -215,20 +211,18 @@ def _network(explanation: Explanation) -> Iterator[Finding]:
         yield Finding(
             "zero padding",
             "; ".join(refused[:2]) + "; LCE then takes its slow reference kernels",
-            "pad with ones: pad_values=1 on the binary layers, then train again; or the delegate",
+            f"{ONES}; or the delegate",
             *_share([op for op in ops if op.kind == "1-bit"]),
         )
-    stem = next((op for op in ops if op.op in MULTIPLIERS and op.kind == "float"), None)
+    stem = next((op for op in ops if is_stem(op)), None)
     if stem is not None and explanation.totals.ops_1bit:
         share, how = _share([stem])
-        reads_input = "reads the network's input" in (stem.why_not_1bit or "")
-        if reads_input and share is not None and share > STEM_SHARE:
+        if share is not None and share > STEM_SHARE:
             yield Finding(
                 "the stem dominates",
                 f"{stem.op} {stem.index} ({stem.name}), {stem.macs or 0:,} float "
                 "multiply-accumulates",
-                "irnet convert --leftovers int8, or a smaller first layer (a stack of cheap 3x3 "
-                "or depthwise layers instead of 7x7)",
+                STEM,
                 share,
                 how,
             )
@@ -238,18 +232,10 @@ def _network(explanation: Explanation) -> Iterator[Finding]:
         yield Finding(
             "most of the time is float",
             f"{len(floats)} float operators beside {explanation.totals.ops_1bit} binary ones",
-            "irnet convert --leftovers int8; fewer channels in what stays float",
+            f"{LEFTOVERS}; fewer channels in what stays float",
             share,
             how,
         )
-
-
-def _meant_binary(op: OpReport) -> bool:
-    """Whether a layer looks as if it should have been binary."""
-    reason = op.why_not_1bit
-    if reason is None or op.op not in MULTIPLIERS:
-        return False
-    return reason.startswith(_MEANT_BINARY) or _HALF_BINARY in reason
 
 
 def _share(ops: Sequence[OpReport]) -> tuple[float | None, str | None]:

@@ -10,6 +10,7 @@ from converters.explain.measure import measure
 from converters.graph import read_graph
 from converters.runtimes.delegate import AUTO_KERNEL
 from converters.untrusted import DEFAULT_POLICY, Policy
+from edge_bench.cures import cure_of
 from edge_bench.schema import BenchResult, OpRow
 from edge_bench.tools import OpTime
 
@@ -28,6 +29,7 @@ def with_explanation(rows: Sequence[OpTime | OpRow], found: Explanation) -> list
         found: its explanation.
     """
     known = {op.index: op for op in found.ops}
+    is_1bit = found.totals.ops_1bit > 0
     merged = []
     for row in rows:
         op = known.get(row.node) if row.node is not None else None
@@ -44,6 +46,7 @@ def with_explanation(rows: Sequence[OpTime | OpRow], found: Explanation) -> list
                 fused=list(row.fused),
                 kind=op.kind if op else None,
                 hint=(op.why_not_1bit or op.note) if op else None,
+                cure=cure_of(op) if op and is_1bit else None,
             )
         )
     return merged
@@ -65,6 +68,7 @@ def measured_rows(found: Explanation) -> list[OpRow]:
             fused=fused.get(op.index, []),
             kind=op.kind,
             hint=op.why_not_1bit or op.note,
+            cure=cure_of(op) if found.totals.ops_1bit else None,
         )
         for op in found.ops
         if op.measured_ms is not None and op.merged_into is None
@@ -81,7 +85,8 @@ class TimeGroup:
         ms: their sum per run.
         share: of the time of all operators, 0..1.
         kind: what they compute in, None if unknown.
-        hint: why they are not 1-bit, or what keeps them from being faster; None for nothing known.
+        hint: why they are not 1-bit, or what keeps them from writing bits; None for nothing known.
+        cure: what would make them faster, None for nothing known.
     """
 
     op: str
@@ -90,15 +95,18 @@ class TimeGroup:
     share: float
     kind: str | None
     hint: str | None
+    cure: str | None
 
 
 def where_time_goes(profile: Sequence[OpRow], shown: int = 6) -> list[TimeGroup]:
     """The groups of operators that take the most time, the longest first."""
-    groups: dict[tuple[str, str | None, str | None], list[OpRow]] = {}
+    groups: dict[tuple[str, str | None, str | None, str | None], list[OpRow]] = {}
     for row in profile:
         # reasons name neighbours by their number, which would keep like operators apart
         hint = re.sub(r"\b([A-Z][A-Za-z0-9_]+) \d+\b", r"\1", row.hint) if row.hint else None
-        groups.setdefault((" + ".join([row.op, *row.fused]), row.kind, hint), []).append(row)
+        groups.setdefault((" + ".join([row.op, *row.fused]), row.kind, hint, row.cure), []).append(
+            row
+        )
     found = [
         TimeGroup(
             op=op,
@@ -107,8 +115,9 @@ def where_time_goes(profile: Sequence[OpRow], shown: int = 6) -> list[TimeGroup]
             share=sum(row.share for row in rows),
             kind=kind,
             hint=hint,
+            cure=cure,
         )
-        for (op, kind, hint), rows in groups.items()
+        for (op, kind, hint, cure), rows in groups.items()
     ]
     return sorted(found, key=lambda group: -group.ms)[:shown]
 

@@ -105,7 +105,8 @@ class OpRow(Strict):
         share: of the sum, 0..1.
         fused: types of operators merged into it.
         kind: ``"1-bit"``, ``"int8"``, ``"float"`` or ``"other"``, None if unknown.
-        hint: what would make it faster, None for nothing known.
+        hint: why it is not 1-bit, or what keeps it from writing bits; None for nothing known.
+        cure: what would make it faster, None for nothing known.
     """
 
     op: str
@@ -116,6 +117,7 @@ class OpRow(Strict):
     fused: list[str] = Field(default_factory=list)
     kind: str | None = None
     hint: str | None = None
+    cure: str | None = None
 
 
 class Build(Strict):
@@ -133,7 +135,7 @@ class Build(Strict):
         median_ms: of the samples; so the next three.
         mad_ms: median absolute deviation, not scaled.
         p90_ms: 90th percentile.
-        min_ms: fastest sample.
+        min_ms: fastest run.
         peak_memory_bytes: resident memory the model added, None if unknown.
         ratio: latency relative to the reference build; None for that build itself.
         accuracy: top-1 in 0..1, None if not measured.

@@ -45,6 +45,17 @@ def test_card_has_the_numbers_and_where_they_come_from(copy):
         assert expected in text
 
 
+def test_card_counts_the_validation_images_of_the_run(copy, tmp_path):
+    runs = Path(shutil.copytree(model_cards.RUNS, tmp_path / "runs"))
+    numbers = json.loads((copy / f"{NAME}.json").read_text())
+    text = model_cards.card(NAME, MODELS[NAME], numbers, runs)
+    assert "45,000 training images of the 50,000, the last 5,000 are the validation split" in text
+    path = runs / NAME / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "validation_images": 2500}))
+    text = model_cards.card(NAME, MODELS[NAME], numbers, runs)
+    assert "47,500 training images of the 50,000, the last 2,500 are the validation split" in text
+
+
 def test_text_that_differs_is_out_of_date(copy):
     (copy / f"{NAME}.md").write_text((copy / f"{NAME}.md").read_text() + "more")
     with pytest.raises(CheckFailed, match=f"{NAME}.md is out of date; run: python tools/model_"):

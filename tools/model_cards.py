@@ -34,8 +34,8 @@ _PRECISIONS = {
     "float32": "the float twin of the binary networks: the same graph, quantizers off",
 }
 _DATA = {
-    "cifar10": "CIFAR-10 (Krizhevsky, 2009): 45,000 training images of the 50,000, the last 5,000 "
-    "are the validation split; all 10,000 test images are scored once, at the end.",
+    "cifar10": "CIFAR-10 (Krizhevsky, 2009): {train:,} training images of the 50,000, the last "
+    "{validation:,} are the validation split; all 10,000 test images are scored once, at the end.",
     "photos": "Photographs that packages ship (`irnet data prepare photos`), split by image; see "
     "[super-resolution](../explanation/super_resolution.md).",
 }
@@ -84,7 +84,9 @@ def _lines(name: str, entry: ModelEntry, numbers: dict[str, Any], run: Path) -> 
     yield ""
     yield "## Training"
     yield ""
-    yield _DATA.get(entry.dataset, f"Data set: {entry.dataset}.")
+    validation = config["validation_images"]
+    data = _DATA.get(entry.dataset, f"Data set: {entry.dataset}.")
+    yield data.format(train=50_000 - validation, validation=validation)
     yield ""
     yield f"Recipe `{config['name']}`. {_recipe_source(config['name'])}"
     yield ""

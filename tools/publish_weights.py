@@ -2,16 +2,20 @@
 
     python tools/publish_weights.py RUN_DIR NAME [--which best|last]
 
-NAME is the registry name. Prints the row for ``irnet_keras/models/__init__.py``.
+NAME is the registry name; a run of another network is refused. Prints the row for
+``irnet_keras/models/__init__.py``.
 """
 
 import argparse
 import json
 import shutil
+import sys
 from pathlib import Path
+from typing import Any
 
+from irnet_keras.errors import IrnetError, UsageError
 from irnet_keras.files import atomic_write, make_folder, sha256_file
-from irnet_keras.models import WEIGHTS_FOLDER, get_entry
+from irnet_keras.models import WEIGHTS_FOLDER, ModelEntry, get_entry
 from irnet_keras.models.networks import DATASETS
 
 ENLARGING = [name for name, dataset in DATASETS.items() if dataset.super_resolution]
@@ -25,6 +29,26 @@ def _without_folders(command: list[str]) -> list[str]:
     return [generic.get(option, word) for option, word in zip(before, command, strict=True)]
 
 
+def check_network(name: str, entry: ModelEntry, config: dict[str, Any]) -> None:
+    """Refuse a run whose network is not what ``load`` builds, even if names and shapes fit.
+
+    Raises:
+        UsageError: naming the setting.
+    """
+    expected: dict[str, Any] = {
+        "network": entry.network,
+        "precision": entry.precision,
+        "structure": entry.structure,
+        "pad_values": 0,
+        **dict.fromkeys(("num_classes", "image_size", "stem", "downsample")),
+    }
+    if entry.dataset not in ENLARGING:
+        expected["dataset"] = entry.dataset
+    for key, value in expected.items():
+        if config.get(key) != value:
+            raise UsageError(f"{name} has {key} {value!r}, the run {config.get(key)!r}")
+
+
 def main() -> None:
     """Copy and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -33,6 +57,8 @@ def main() -> None:
     parser.add_argument("--which", choices=("best", "last"), default="last")
     arguments = parser.parse_args()
     entry = get_entry(arguments.name)
+    config = json.loads((arguments.run_dir / "config.json").read_text())
+    check_network(arguments.name, entry, config)
     summary = json.loads((arguments.run_dir / "summary.json").read_text())
     file = f"{arguments.name}.safetensors"
     make_folder(WEIGHTS_FOLDER)
@@ -60,4 +86,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except IrnetError as error:
+        sys.exit(f"error: {error}")

@@ -185,3 +185,5 @@ def _print_times(build: "Build") -> None:
         text = f"{group.count} x {group.op}{kind}{hint}"
         text = "".join(c if c.isprintable() else "?" for c in text)
         print(f"  {group.share:4.0%} {group.ms:9.3f} ms  {text}")
+        if group.cure:
+            print(f"{'':21}helps: {group.cure}")

@@ -10,6 +10,8 @@ from irnet_cli.output import JsonOption, check_files, write_json
 if TYPE_CHECKING:
     from irnet_keras.training.inspection import Inspection
 
+_FILE_WIDTH = 160  # of a table that goes to a file or a pipe: nothing in it is cut off
+
 
 def inspect(
     run: Annotated[Path, typer.Argument(help="Folder of a run, finished or not.")],
@@ -50,7 +52,10 @@ def _print(found: "Inspection") -> None:
     rows = [layer_row(info) for info in found.layers]
     table = Table()
     for column in rows[0]:
-        table.add_column(column, justify="left" if column == "Layer" else "right")
+        left = column == "Layer"
+        table.add_column(column, justify="left" if left else "right", no_wrap=left)
     for row in rows:
         table.add_row(*map(escape, row.values()))
-    Console().print(table)
+    console = Console()
+    console.width = console.width if console.is_terminal else _FILE_WIDTH
+    console.print(table)

@@ -1,7 +1,7 @@
 """``irnet models``."""
 
 from irnet_cli.output import JsonOption, check_files, write_json
-from irnet_keras.models import MODELS
+from irnet_keras.models import MODELS, ModelEntry
 
 
 def models(json_file: JsonOption = None) -> None:
@@ -28,14 +28,22 @@ def models(json_file: JsonOption = None) -> None:
     from rich.table import Column, Table
 
     name = Column("name", no_wrap=True)
-    table = Table(name, "precision", "data set", "weights", "test accuracy")
-    for row in rows:
-        accuracy = row["test_accuracy"]
+    table = Table(name, "precision", "data set", "weights", "test score")
+    for row, entry in zip(rows, MODELS.values(), strict=True):
         table.add_row(
             str(row["name"]),
             str(row["precision"]),
             str(row["dataset"]),
             "shipped" if row["weights"] else "none",
-            "" if accuracy is None else f"{100 * float(str(accuracy)):.2f} %",
+            _score(entry),
         )
     Console().print(table)
+
+
+def _score(entry: ModelEntry) -> str:
+    """Of the shipped weights on the test images."""
+    if entry.test_accuracy is not None:
+        return f"{100 * entry.test_accuracy:.2f} %"
+    if entry.test_psnr is not None:
+        return f"{entry.test_psnr:.2f} dB (bicubic {entry.bicubic_psnr:.2f})"
+    return ""

@@ -30,15 +30,22 @@ def save_arrays(
         metadata: stored in the file.
         previous: where to move what ``path`` was, once the new content is complete. A crash
             in between leaves ``previous`` alone.
+
+    Raises:
+        UsageError: the folder is missing, or the file cannot be written; ``path`` stays.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     # (ascontiguousarray would turn scalars into vectors)
     contiguous = {name: np.asarray(a, order="C") for name, a in arrays.items()}
-    with atomic_path(path) as temporary:
-        save_file(contiguous, temporary, {**metadata, "sha256": _digest(contiguous)})
-        if previous is not None and Path(path).exists():
-            Path(path).replace(previous)
+    try:
+        with atomic_path(path) as temporary:
+            save_file(contiguous, temporary, {**metadata, "sha256": _digest(contiguous)})
+            if previous is not None and Path(path).exists():
+                Path(path).replace(previous)
+    except (SafetensorError, OSError) as error:
+        raise UsageError(f"cannot write {path}: {error}") from error
 
 
 def load_arrays(path: str | os.PathLike[str]) -> tuple[Arrays, dict[str, str]]:

@@ -31,6 +31,7 @@ from irnet_keras.training.checkpointing import RunCheckpoint
 from irnet_keras.training.compiling import be_deterministic, compile_model
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.diagnostics import run_diagnostics
+from irnet_keras.training.full_disk import naming_full_disks
 from irnet_keras.training.inspection import truncate_diagnostics
 from irnet_keras.training.interruption import Interrupted, Interruption
 from irnet_keras.training.scheduling import schedule_callbacks
@@ -80,7 +81,7 @@ def train(
 
     Raises:
         UsageError: checkpoint present without ``resume``, damaged, or of another
-            configuration; data missing or fewer than a batch; workers that differ.
+            configuration; data missing or fewer than a batch; workers that differ; disk full.
         CheckFailed: the loss became NaN or Inf, or another worker is gone.
         Interrupted: Ctrl-C or SIGTERM, after a checkpoint.
     """
@@ -103,7 +104,7 @@ def train(
             "warning: this CPU has no instructions for bfloat16; if no accelerator does the work, "
             "--set compute=float32 is faster"
         )
-    with _naming_lost_workers(devices, folder):
+    with _naming_lost_workers(devices, folder), naming_full_disks(folder):
 
         def build(position: Position) -> Any:
             with devices.scope():

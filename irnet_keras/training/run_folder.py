@@ -109,11 +109,18 @@ def git_revision() -> str | None:
 
 
 def append_environment(folder: Path) -> None:
-    """Add this process to ``environment.json`` (a list: one entry per start or resume)."""
+    """Add this process to ``environment.json`` (a list: one entry per start or resume).
+
+    Raises:
+        UsageError: the file is damaged.
+    """
     path = folder / "environment.json"
     entries: list[dict[str, Any]] = []
     if path.exists():
-        entries = json.loads(path.read_text())
+        try:
+            entries = list(json.loads(path.read_text()))
+        except (OSError, TypeError, ValueError) as error:
+            raise UsageError(f"{path} cannot be read ({error}); move it away") from error
     atomic_write(path, json.dumps([*entries, environment()], indent=2) + "\n")
 
 
@@ -124,11 +131,18 @@ def remove_temporary_files(folder: Path) -> None:
 
 
 def truncate_metrics(folder: Path, epochs: int) -> None:
-    """Drop rows of ``metrics.csv`` after ``epochs``: those epochs are about to be repeated."""
+    """Drop rows of ``metrics.csv`` after ``epochs``: those epochs are about to be repeated.
+
+    Raises:
+        UsageError: the file is damaged.
+    """
     path = folder / METRICS
     if not path.exists():
         return
-    rows = list(csv.reader(io.StringIO(path.read_text())))
+    try:
+        rows = list(csv.reader(io.StringIO(path.read_text())))
+    except (OSError, ValueError, csv.Error) as error:
+        raise UsageError(f"{path} cannot be read ({error}); move it away") from error
     kept = rows[: epochs + 1]  # header and one row an epoch
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(kept)

@@ -6,10 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import larq as lq
+import larq_compute_engine as lce
 import pytest
+import tensorflow as tf
 
 from converters.explain import Explanation, explain
 from converters.graph import read_graph
+from edge_bench.cures import LEFTOVERS, STEM, STRICT, cure_of
 from edge_bench.profiles import where_time_goes, with_explanation
 from edge_bench.schema import BenchResult, OpRow, parse_bench
 from edge_bench.tools import LceDelegate, ModelFile, OpTime, ToolOptions
@@ -57,6 +61,22 @@ def test_rows_that_stand_for_many_operators_get_none(found: Explanation) -> None
         first.kind, first.why_not_1bit or first.note, "printed name",
     )  # fmt: skip
     assert [row.kind for row in (part, other, far)] == [None] * 3
+
+
+def test_cures_follow_from_the_reasons() -> None:
+    tf.keras.utils.set_random_seed(1)
+    stem = tf.keras.layers.Conv2D(64, 3, input_shape=(8, 8, 3))
+    signs = {"input_quantizer": "ste_sign", "kernel_quantizer": "ste_sign", "use_bias": False}
+    silent = lq.layers.QuantConv2D(64, 3, **{**signs, "kernel_quantizer": None})
+    head = [tf.keras.layers.GlobalAveragePooling2D(), tf.keras.layers.Dense(10)]
+    model = tf.keras.Sequential([stem, silent, lq.layers.QuantConv2D(64, 3, **signs), *head])
+    file = explain(read_graph(lce.convert_keras_model(model)), "model")
+    cures = [(op.op, cure_of(op)) for op in file.ops if op.op in ("CONV_2D", "FULLY_CONNECTED")]
+    assert cures == [("CONV_2D", STEM), ("CONV_2D", STRICT), ("FULLY_CONNECTED", LEFTOVERS)]
+    rows = [OpTime(op.op, "", op.index, 1.0, 0.1) for op in file.ops]
+    merged = with_explanation(rows, file)
+    assert [row.cure for row in merged] == [cure_of(op) for op in file.ops]
+    assert {row.cure for row in merged if row.kind == "1-bit"} == {None}
 
 
 def test_like_operators_are_one_line_the_longest_first() -> None:

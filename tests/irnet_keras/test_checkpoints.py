@@ -165,6 +165,23 @@ def test_signal_in_the_last_step_ends_behind_the_epoch(tmp_path, monkeypatch):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_full_disk_is_one_line_and_keeps_the_checkpoint(tmp_path, monkeypatch):
+    def fill():
+        (tmp_path / "metrics.csv").symlink_to("/dev/full")
+
+    at_step(monkeypatch, STEPS - 1, fill)
+    with pytest.raises(UsageError, match=rf"cannot write to {tmp_path}.*No space left.*--resume"):
+        run(tmp_path, configured(checkpoint_steps=2))
+    assert position(tmp_path / CHECKPOINT) == (0, 2)
+
+
+@pytest.mark.parametrize("name", ["environment.json", "metrics.csv"])
+def test_damaged_record_of_a_run_is_named_when_it_resumes(tmp_path, name):
+    (tmp_path / name).write_bytes(b"\xff{")
+    with pytest.raises(UsageError, match=rf"{name} cannot be read"):
+        run(tmp_path, configured(), resume=True)
+
+
 def test_checkpoint_of_more_images_is_refused(tmp_path, monkeypatch):
     at_step(monkeypatch, 3, lambda: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(Interrupted):

@@ -162,6 +162,17 @@ def test_inspect_of_a_run_without_diagnostics_uses_its_weights(run, tmp_path):
     assert "None: no epoch is complete yet" in render_run_page(empty)
 
 
+def test_names_of_layers_are_whole_where_there_is_no_terminal(run):
+    rows = [json.loads(line) for line in (run / DIAGNOSTICS).read_text().splitlines()]
+    for row in rows:
+        for number, layer in enumerate(row["layers"], start=1):
+            layer["layer"] = f"stage3_block3_conv{number}"
+    (run / DIAGNOSTICS).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = invoke(run).stdout
+    for text in ("stage3_block3_conv1", "stage3_block3_conv2", "Entropy, bits", "Useful gradient"):
+        assert text in out
+
+
 def test_bad_runs_are_refused(run, tmp_path):
     with pytest.raises(UsageError, match="RUN must be the folder of a run"):
         inspect_run(run / "config.json")

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -85,3 +86,18 @@ def test_a_full_disk_is_a_usage_error(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=r"cannot write .*/a: No space left on device"):
         atomic_write(tmp_path / "a", b"1")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_that_do_not_fit_on_the_disk_are_one_line_and_keep_the_old_file(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_arrays(path, {"a": np.zeros(1)}, {})
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    try:
+        with pytest.raises(UsageError, match=r"cannot write .*a\.safetensors.*File too large"):
+            save_arrays(path, {"a": np.zeros(100_000)}, {}, previous=tmp_path / "b")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -362,3 +362,16 @@ def test_table_of_the_documents_is_what_the_tool_prints():
     out = subprocess.run(tool, capture_output=True, text=True, check=True)
     assert out.stdout.count("\n") == 11
     assert out.stdout in page
+
+
+def test_list_of_models_has_the_score_of_shipped_weights():
+    from typer.testing import CliRunner
+
+    from irnet_cli.app import app
+
+    out = CliRunner().invoke(app, ["models"]).stdout
+    for weights in models.WEIGHTS.values():
+        if weights.test_accuracy is not None:
+            assert f"{100 * weights.test_accuracy:.2f} %" in out
+        else:
+            assert f"{weights.test_psnr:.2f} dB" in out
