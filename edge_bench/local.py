@@ -11,7 +11,7 @@ import numpy as np
 
 from converters.runtimes import TFLiteProcess, check_threads, engine_for
 from converters.untrusted import DEFAULT_POLICY, Policy
-from edge_bench import host
+from edge_bench import conditions, host
 from edge_bench.schema import MIN_SAMPLES, BenchResult, Build, Context, Ratio
 from edge_bench.statistics import median_ratio_interval, summarize
 from irnet_keras.errors import UsageError
@@ -126,7 +126,8 @@ def bench(
         memory_method=MEMORY,
         timed=TIMED,
     )
-    return BenchResult(context=context, builds=builds)
+    device = conditions.with_warnings(host.local_device(before, after))
+    return BenchResult(context=context, devices=[device], builds=builds)
 
 
 def check_numbers(num_runs: int, warmup_runs: int, threads: int) -> None:
@@ -208,7 +209,7 @@ def _build(
         ratio = Ratio(to=reference_name, value=value, low=low, high=high)
     return Build(
         name=name,
-        path=str(process.path),
+        path=Path(process.path).name,
         sha256=process.sha256,
         size_bytes=process.size_bytes,
         engine=process.engine,
@@ -221,4 +222,7 @@ def _build(
         min_ms=summary.minimum,
         peak_memory_bytes=process.memory(),
         ratio=ratio,
+        mean_ms=float(np.mean(samples)),
+        kernel=(kernel := conditions.kernel_of(process.engine)),
+        warnings=conditions.kernel_warnings(kernel),
     )

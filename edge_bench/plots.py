@@ -11,6 +11,7 @@ from edge_bench.figures import COLORS, INK, STYLE, new_figure, svg
 from edge_bench.schema import Build
 
 _LABEL_LENGTH = 25
+_LARGEST_AREA = 900.0  # square points
 
 
 def accuracy_versus_size(builds: Sequence[Build]) -> str | None:
@@ -47,6 +48,40 @@ def accuracy_versus_size(builds: Sequence[Build]) -> str | None:
         _log_axis(axes, sizes)
         axes.margins(y=0.25)
         axes.set_xlabel("file size, kB")
+        axes.set_ylabel("top-1 accuracy, %")
+        return svg(figure)
+
+
+def accuracy_latency_size(builds: Sequence[Build]) -> str | None:
+    """Top-1 accuracy over median latency, area by file size; None unless two have an accuracy."""
+    scored = [(i, b) for i, b in enumerate(builds) if b.accuracy is not None]
+    if len(scored) < 2:
+        return None
+    with rc_context(STYLE):
+        figure, axes = new_figure(3.4)
+        latencies = [b.median_ms for _, b in scored]
+        largest = max(b.size_bytes for _, b in scored)
+        middle = (min(latencies) * max(latencies)) ** 0.5
+        order = sorted(latencies)
+        for i, build in scored:
+            percent, error = accuracy_interval(build)
+            place = (build.median_ms, percent)
+            axes.errorbar(*place, yerr=error, fmt="none", color=_color(i), capsize=3)
+            area = max(20.0, _LARGEST_AREA * build.size_bytes / largest)
+            axes.scatter(*place, s=area, color=_color(i), alpha=0.45)
+            right = build.median_ms > middle
+            below = order.index(build.median_ms) % 2  # neighbours take turns
+            axes.annotate(
+                f"{_label(build.name)}\n{build.size_bytes / 1e6:.3g} MB",
+                place,
+                xytext=(-14 if right else 14, -24 if below else 8),
+                textcoords="offset points",
+                ha="right" if right else "left",
+                fontsize=8,
+            )
+        _log_axis(axes, latencies)
+        axes.margins(y=0.35)
+        axes.set_xlabel("median latency of one image, ms (logarithmic)")
         axes.set_ylabel("top-1 accuracy, %")
         return svg(figure)
 

@@ -1,0 +1,369 @@
+"""Whole benchmarks on targets, and everything that can go wrong in one."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_bench.remote import Plan, bench_on
+from edge_bench.remote_accuracy import Labelled
+from edge_bench.remote_calls import Logs
+from edge_bench.remote_tools import ToolFiles
+from edge_bench.schema import BenchResult
+from edge_bench.targets import TargetError, connect, parse_address
+from edge_bench.tools import ToolOptions
+from irnet_cli.app import app
+from irnet_keras.errors import CheckFailed, UsageError
+from irnet_keras.files import sha256_file
+from tests.edge_bench.targets.board import Board, Proxy
+from tests.edge_bench.targets.conftest import install_python, script
+from tests.edge_bench.targets.phone import Phone
+
+GOOD = 24 * "[0-9a-f]" + ".log"
+SEEDS = Path(__file__).resolve().parents[2] / "fuzz" / "seeds"
+LOGS = Path(__file__).resolve().parents[1] / "logs"
+BINARY, FLOAT, INT8 = (
+    SEEDS / f"{name}.tflite" for name in ("bconv-one", "mobile-float32", "mobile-int8")
+)
+QUICK = ToolOptions(num_runs=30, warmup_runs=1, min_secs=0.1, max_secs=0.5)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _python(board: Board, library: Path) -> Iterator[None]:
+    install_python(board.bin, library)
+    yield
+    (board.bin / "python3").unlink()
+
+
+@pytest.fixture
+def on_board(at_home: Board) -> str:
+    return f"ssh://127.0.0.1:{at_home.port}"
+
+
+def measure(
+    on: str | list[str], folder: Path, *files: Path, resume: bool = False, **plan: Any
+) -> BenchResult:
+    texts = [on] if isinstance(on, str) else on
+    made = Plan(files, **{"options": QUICK, "rounds": 1, **plan})
+    return bench_on([parse_address(t) for t in texts], made, Logs(folder, resume=resume))
+
+
+def calls(board: Board) -> list[str]:
+    """Benchmarks that were started on the board."""
+    path = board.bin / "calls"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def keys(value: Any) -> Any:
+    """The keys of a JSON value, without the numbers."""
+    if isinstance(value, dict):
+        return {k: keys(v) for k, v in value.items() if k != "versions"}
+    return [keys(value[0])] if isinstance(value, list) and value else None
+
+
+def strings(value: Any) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, dict):
+        yield from (t for pair in value.items() for part in pair for t in strings(part))
+    elif isinstance(value, list):
+        yield from (t for part in value for t in strings(part))
+    elif isinstance(value, str):
+        yield value
+
+
+def test_all_kinds_of_target_give_one_schema_and_no_secrets(
+    on_board: str,
+    at_home: Board,
+    phone: Phone,
+    library: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    install_python(phone.root / "bin", library)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    where = ["local", on_board.replace("ssh://", "ssh://root@"), f"adb:127.0.0.1:{phone.port}"]
+    monkeypatch.setattr(
+        sys, "argv", ["/x/bin/irnet", "bench", str(BINARY), *(f"--on={w}" for w in where)]
+    )
+    result = measure(
+        where, tmp_path / "logs", BINARY, tool="lce_delegate",
+        options=ToolOptions(num_runs=30, enable_op_profiling=True),
+    )  # fmt: skip
+    value = result.model_dump(mode="json")
+    assert [d.kind for d in result.devices] == ["local", "ssh", "adb"]
+    for each in ("devices", "builds"):
+        first = keys(value[each][0])
+        assert all(keys(other) == first for other in value[each])
+    for build in result.builds:
+        assert build.sha256 == sha256_file(BINARY)
+        assert len(build.samples_ms) == 30
+        assert build.kernel is not None
+        assert build.profile[-1].op == "other operators (runtime)"
+    secrets = [str(tmp_path), str(at_home.home.parent), str(Path(sys.prefix)), "root@"]
+    secrets += [str(phone.port), str(SEEDS.parent)]
+    secrets += (at_home.home / ".ssh" / "id_ed25519.pub").read_text().split()[1:]
+    found = [t for t in strings(value) if any(s in t for s in secrets) or t.startswith("/")]
+    assert found == []
+    assert (at_home.leftovers(), phone.leftovers()) == ([], [])
+
+
+def test_accuracy_on_the_target(on_board: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    inputs = rng.standard_normal((40, 6, 6, 4)).astype(np.float32)
+    labels = rng.integers(0, 3, 40)
+    first, second = measure(on_board, tmp_path, FLOAT, INT8, data=Labelled(inputs, labels)).builds
+    from converters.runtimes import TFLiteProcess
+
+    for build, path in ((first, FLOAT), (second, INT8)):
+        with TFLiteProcess(path) as process:
+            here = np.argmax(process.run(inputs), -1)
+        assert build.accuracy == np.mean(here == labels)
+        assert (build.host_agreement, build.num_examples) == (1.0, 40)
+    assert second.ratio is not None
+    assert second.ratio.value == second.median_ms / first.median_ms
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("crash", r"lce_delegate crashed \(signal 11\).*log: .*-failed\.log"),
+        ("garbage", r"the output is not the JSON of lce_delegate bench.*raw log: .*-failed\.log"),
+        ("partial", r"the output is not the JSON of lce_delegate bench.*raw log: .*-failed\.log"),
+        ("flood", r"more than 4,194,304 bytes of output, stopped \(python3 -m lce_delegate\)"),
+        ("hang", r"python3 -m lce_delegate did not end within 1\.5 s, stopped"),
+    ],
+)
+def test_a_tool_that_fails(
+    on_board: str, at_home: Board, tmp_path: Path, fault: str, message: str
+) -> None:
+    (at_home.bin / "fault").write_text(f"{fault} 0\n")
+    with pytest.raises(CheckFailed, match=message) as caught:
+        measure(on_board, tmp_path, BINARY, start_s=0.5)
+    assert on_board in str(caught.value)
+    assert list(tmp_path.glob(GOOD)) == []
+    log = list(tmp_path.glob("*-failed.log"))
+    assert len(log) == (fault in ("crash", "garbage", "partial"))
+    assert all(str(path) in str(caught.value) for path in log)
+    assert at_home.leftovers() == []
+
+
+def test_connection_cut_in_mid_run_and_resumed(
+    proxy: Proxy, at_home: Board, tmp_path: Path
+) -> None:
+    on = f"ssh://127.0.0.1:{proxy.port}"
+    (at_home.bin / "fault").write_text("hang 3\n")
+
+    def cut_when_it_hangs() -> None:
+        while not (at_home.bin / "hangs").exists():
+            time.sleep(0.02)
+        proxy.cut()
+
+    thread = threading.Thread(target=cut_when_it_hangs)
+    thread.start()
+    with pytest.raises(TargetError, match=rf"^{on}: the connection was lost"):
+        measure(on, tmp_path, FLOAT, INT8, rounds=2)
+    thread.join()
+    assert at_home.leftovers() == []
+    assert len(calls(at_home)) == 4
+    kept = {path.name: path.read_bytes() for path in tmp_path.glob(GOOD)}
+    assert len(kept) == 3
+
+    (at_home.bin / "fault").unlink()
+    result = measure(on, tmp_path, FLOAT, INT8, rounds=2, resume=True)
+    assert len(calls(at_home)) == 5
+    assert [len(b.samples_ms) for b in result.builds] == [30, 30]
+    assert result.devices[0].warnings[0] == ("3 of the calls are of an earlier, interrupted run")
+    logs = {path.name: path.read_bytes() for path in tmp_path.glob("*.log")}
+    assert kept.items() <= logs.items()
+    assert len(logs) == 4
+    # Without --resume all is measured anew.
+    measure(on, tmp_path, FLOAT, rounds=1)
+    assert len(calls(at_home)) == 6
+    assert len(list(tmp_path.glob("*.log"))) == 1
+
+
+def test_phone_unplugged_in_mid_run(phone: Phone, library: Path, tmp_path: Path) -> None:
+    bin_folder = phone.root / "bin"
+    install_python(bin_folder, library)
+    (bin_folder / "fault").write_text("hang 0\n")
+
+    def unplug_when_it_hangs() -> None:
+        while not (bin_folder / "hangs").exists():
+            time.sleep(0.02)
+        phone.cut()
+
+    thread = threading.Thread(target=unplug_when_it_hangs)
+    thread.start()
+    with pytest.raises(TargetError, match=r"^adb: the connection was lost"):
+        measure("adb", tmp_path, BINARY)
+    thread.join()
+    assert list(tmp_path.glob("*.log")) == []
+    assert phone.leftovers() == []
+
+
+def test_other_targets_are_measured_when_one_fails(
+    on_board: str, at_home: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    nowhere = "ssh://127.0.0.1:1"
+    with pytest.raises(TargetError, match=r"^ssh://127\.0\.0\.1:1: cannot connect"):
+        measure([nowhere, on_board], tmp_path / "logs", BINARY)
+    assert len(list((tmp_path / "logs").glob("*.log"))) == 1
+    assert len(calls(at_home)) == 1
+    measure(on_board, tmp_path / "logs", BINARY, resume=True)
+    assert len(calls(at_home)) == 1
+
+
+def test_two_benchmarks_at_once(on_board: str, at_home: Board, tmp_path: Path) -> None:
+    with (
+        connect(parse_address(on_board)) as first,
+        pytest.raises(TargetError, match="another run of irnet is using it"),
+    ):
+        measure(on_board, tmp_path, BINARY)
+    assert calls(at_home) == []
+    assert not Path(first.folder).exists()
+
+
+def test_wrong_architecture(on_board: str, at_home: Board, tmp_path: Path) -> None:
+    script(at_home.bin / "uname", '[ "$*" = -m ] && echo aarch64 || exec /bin/uname "$@"\n')
+    program = Path(shutil.which("true") or "/bin/true").resolve()
+    shutil.copy(program, at_home.bin / "benchmark_model")
+    try:
+        with pytest.raises(CheckFailed, match=r"is for x86_64, the target runs aarch64"):
+            measure(on_board, tmp_path, BINARY, tool_files=ToolFiles(binary=program))
+        with pytest.raises(CheckFailed, match=r"benchmark_model is for x86_64, the target"):
+            measure(on_board, tmp_path, BINARY, tool="benchmark_model")
+        with pytest.raises(UsageError, match=r"bconv-one\.tflite is not a Linux program"):
+            measure(on_board, tmp_path, BINARY, tool_files=ToolFiles(binary=BINARY))
+    finally:
+        (at_home.bin / "uname").unlink()
+        (at_home.bin / "benchmark_model").unlink()
+    assert at_home.leftovers() == []
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_program_that_prints_statistics(
+    on_board: str, at_home: Board, tmp_path: Path, stream: int
+) -> None:
+    """The recorded log of a benchmark_model, from a script in its place."""
+    size = FLOAT.stat().st_size / 1e6
+    log = (LOGS / "tf_2_18.txt").read_text().splitlines()
+    text = "\n".join(
+        f"INFO: The input model file size (MB): {size:g}" if "model file size" in line else line
+        for line in log
+    )
+    script(
+        at_home.bin / "benchmark_model", f"cat >&{stream} <<'END'\n{text}\nEND\necho \"$*\" >&2\n"
+    )
+    try:
+        result = measure(on_board, tmp_path, FLOAT, tool="benchmark_model", rounds=5)
+        with pytest.raises(UsageError, match="no lce_benchmark_model in its PATH"):
+            measure(on_board, tmp_path, FLOAT, tool="lce_benchmark_model")
+    finally:
+        (at_home.bin / "benchmark_model").unlink()
+    (build,) = result.builds
+    assert (build.sample, len(build.samples_ms), len(build.calls)) == ("call", 5, 5)
+    assert build.mean_ms == pytest.approx(build.calls[0].mean_ms)
+    assert build.tool.sha256 is not None
+    assert f"--graph={FLOAT.name}" in build.tool.command
+
+
+def test_without_the_runtime(on_board: str, at_home: Board, tmp_path: Path) -> None:
+    python = (at_home.bin / "python3").read_text()
+    script(at_home.bin / "python3", f"exec '{sys.executable}' -I -S \"$@\"\n")
+    try:
+        with pytest.raises(CheckFailed, match=rf"No module named.*irnet device setup {on_board}"):
+            measure(on_board, tmp_path, BINARY)
+    finally:
+        (at_home.bin / "python3").write_text(python)
+
+
+def irnet(*arguments: object) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "irnet_cli", *map(str, arguments)], capture_output=True, text=True
+    )
+
+
+def test_command(on_board: str, at_home: Board, tmp_path: Path) -> None:
+    out = tmp_path / "results.json"
+    quick = ["--num-runs", 30, "--warmup-runs", 0, "--rounds", 1]
+    command = ["bench", BINARY, "--on", on_board, *quick, "--json", out]
+    (at_home.bin / "fault").write_text("crash 0\n")
+    failed = irnet(*command)
+    assert failed.returncode == 1, failed.stderr
+    assert failed.stderr.splitlines()[-1].startswith(f"irnet: error: {on_board}: lce_delegate cr")
+    assert "Traceback" not in failed.stderr
+    assert not out.exists()
+
+    (at_home.bin / "fault").unlink()
+    done = irnet(*command, "--resume")
+    assert done.returncode == 0, done.stderr
+    value = json.loads(out.read_text())
+    assert value["builds"][0]["device"] == "ssh://127.0.0.1"
+    assert sorted(p.suffix for p in (tmp_path / "results.json.logs").iterdir()) == [".log"]
+    assert at_home.leftovers() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_ended_command_leaves_nothing_on_the_board(
+    on_board: str, at_home: Board, tmp_path: Path, number: signal.Signals
+) -> None:
+    (at_home.bin / "fault").write_text("hang 0\n")
+    command = [sys.executable, "-m", "irnet_cli", "bench", str(BINARY), "--on", on_board]
+    process = subprocess.Popen(
+        [*command, "--logs", str(tmp_path)], stderr=subprocess.PIPE, text=True
+    )
+    while not (at_home.bin / "hangs").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    assert len(list(at_home.temporary.glob("irnet-*"))) == 1
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    if number is signal.SIGINT:
+        assert (process.returncode, stderr.splitlines()[-1]) == (130, "irnet: interrupted")
+    assert at_home.leftovers() == []
+    (at_home.bin / "fault").unlink()
+    measure(on_board, tmp_path, BINARY)  # the lock is free, too
+
+
+def test_device_commands(on_board: str, phone: Phone, capsys: pytest.CaptureFixture[str]) -> None:
+    app(["device", "info", on_board, "--json", "-"], standalone_mode=False)
+    value = json.loads(capsys.readouterr().out)
+    assert value["target"] == "ssh://127.0.0.1"
+    assert value["missing"] == []
+    assert "scalar" in value["runtime"]["kernels"]
+    app(["device", "info", "adb"], standalone_mode=False)
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert (lines["target"], lines["OS"]) == ("adb", "bits      64")
+    with pytest.raises(UsageError, match="phones have no Python to set up"):
+        app(["device", "setup", "adb"], standalone_mode=False)
+    with pytest.raises(UsageError, match="--wheels must be a folder"):
+        app(["device", "setup", on_board, "--wheels", "/nowhere"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--on", "ssh://-oProxyCommand=id"], "a host must begin with a letter or digit"),
+        (["--on", "adb:$(id)"], "a serial must begin with a letter or digit"),
+        (["--on", "local", "--on", "local"], "targets must be different ones"),
+        (["--on", "ssh://x", "--resume"], "--resume needs --json FILE or --logs DIR"),
+        (["--resume"], "--resume goes with a tool"),
+        (["--tool-path", "x"], "--tool-path goes with a tool"),
+        (["--on", "ssh://x", "--runtime", "lce"], "--runtime goes with --on local"),
+        (["--data", "x"], "--data must be one of these data sets"),
+        (["--tool", "x"], "--tool must be one of auto, lce_benchmark_model"),
+        (["--on", "ssh://x", "--max-secs", "0"], "--max-secs must be above 0"),
+    ],
+)
+def test_bad_options(options: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        app(["bench", str(BINARY), *options], standalone_mode=False)
