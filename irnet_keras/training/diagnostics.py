@@ -144,7 +144,9 @@ def run_diagnostics(
     """Diagnostics of a run that continues at ``position``; the probe is of validation images."""
     before = None
     if position.step:  # the flip rate counts from the end of the epoch before
-        before = load_arrays(folder / LAST)[0] if (folder / LAST).exists() else {}
+        before, metadata = load_arrays(folder / LAST) if (folder / LAST).exists() else ({}, {})
+        if metadata.get("epoch") != str(position.epoch):  # the newest checkpoint was damaged
+            before = {}
     probe = None
     if devices.strategy is None:  # (the network of a strategy runs within it only)
         batches = data.validation() or data.training(config, Feed())

@@ -18,6 +18,7 @@ from irnet_keras.recipes import get_recipe
 from irnet_keras.training import compiling, loop
 from irnet_keras.training.checkpoint import BEST, CHECKPOINT, DAMAGED, LAST, PREVIOUS
 from irnet_keras.training.config import TrainConfig
+from irnet_keras.training.inspection import DIAGNOSTICS
 from irnet_keras.training.interruption import Interrupted
 from tests.irnet_keras.tiny_training import build_tiny, tiny_data
 
@@ -142,6 +143,16 @@ def test_two_damaged_checkpoints_are_both_named(tmp_path):
     assert str(tmp_path / CHECKPOINT) in str(error.value)
     assert str(tmp_path / PREVIOUS) in str(error.value)
     assert (tmp_path / CHECKPOINT).read_bytes() == b"nothing"
+
+
+def test_flips_are_unknown_where_the_last_weights_are_later_than_the_checkpoint(tmp_path):
+    config = configured(epochs=2, checkpoint_steps=3)
+    run(tmp_path, config)
+    (tmp_path / CHECKPOINT).write_bytes(b"nothing")  # leaves (1, 3); the last weights are of (2, 0)
+    run(tmp_path, config, resume=True)
+    rows = [json.loads(line) for line in (tmp_path / DIAGNOSTICS).read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert {layer["flip_rate"] for layer in rows[1]["layers"]} == {None}
 
 
 def test_failure_loses_no_more_than_the_interval(tmp_path, monkeypatch):
