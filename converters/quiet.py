@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 
-from irnet_keras.errors import CheckFailed
+from irnet_keras.errors import CheckFailed, first_line
 
 
 @contextlib.contextmanager
@@ -59,6 +59,6 @@ def convert_quietly(converter: str, work: Callable[[], bytes], log: Callable[[st
     if failure is not None:
         for line in lines:
             log(line)
-        reason = (str(failure).splitlines() or [type(failure).__name__])[0]
+        reason = first_line(failure)
         raise CheckFailed(f"{converter} could not convert the model: {reason}") from failure
     return data

@@ -21,3 +21,8 @@ class CheckFailed(IrnetError):  # noqa: N818  (a failed check is not a programmi
     """The input was fine, a check on the result failed (exit status 1)."""
 
     exit_code = 1
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or the error's class where it has none."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

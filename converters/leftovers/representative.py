@@ -10,7 +10,7 @@ from irnet_keras.data.cifar10 import LabelledImages
 from irnet_keras.data.preprocessing import Inputs, preprocess
 from irnet_keras.data.resizing import MAX_IMAGES, fitted, image_count, resized
 from irnet_keras.data.sample import load_sample
-from irnet_keras.errors import UsageError
+from irnet_keras.errors import UsageError, first_line
 
 # Fewer do not show the values that others have (docs/explanation/leftovers.md).
 MIN_IMAGES = 8
@@ -99,7 +99,7 @@ def load_representative(path: str | Path, shape: tuple[int, ...]) -> Inputs:
     except UsageError:
         raise
     except (OSError, ValueError, EOFError, KeyError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise UsageError(f"{OPTION}: cannot read {path}: {reason}") from error
     except Exception as error:
         # zipfile and zlib have errors of their own for damaged archives
@@ -123,7 +123,7 @@ def _folder(path: Path, shape: tuple[int, ...]) -> Inputs:
             with Image.open(file) as image:
                 images.append(resized(np.asarray(image.convert("RGB"))[None], shape)[0])
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             raise UsageError(f"{OPTION}: cannot read {file}: {reason}") from error
     return preprocess(np.stack(images))
 

@@ -10,7 +10,7 @@ from irnet_keras.data.image_files import image_paths, read_image
 from irnet_keras.data.photos import load_photos
 from irnet_keras.data.sources import default_data_dir
 from irnet_keras.data.upscaling import Pair, make_pair
-from irnet_keras.errors import UsageError
+from irnet_keras.errors import UsageError, first_line
 
 SETS = ("photos", "div2k")
 # Smallest side of a small image: 11 rows and columns of the large one must be left for SSIM
@@ -57,8 +57,7 @@ def _load_div2k(split: str, scale: int, data_dir: str | os.PathLike[str] | None)
     except UsageError:
         raise
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"{name} in {folder} cannot be read ({reason})") from error
+        raise UsageError(f"{name} in {folder} cannot be read ({first_line(error)})") from error
     return pairs
 
 

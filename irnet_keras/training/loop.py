@@ -40,13 +40,13 @@ from irnet_keras.training.strategies import ONE_DEVICE, Devices
 from irnet_keras.training.task import Feed, Task, TaskData, get_task
 
 Log = Callable[[str], None]
-# Settings of a run that do not change what it computes, and its length.
 _CONNECTION_ERRORS = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
 )
+# Settings of a run that do not change what it computes, and its length.
 _MAY_CHANGE = ("epochs", "warmup_epochs", "checkpoint_steps")
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from irnet_keras.errors import UsageError
+from irnet_keras.errors import UsageError, first_line
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.rendezvous import meet
 from irnet_keras.training.task import Feed, TaskData
@@ -224,8 +224,7 @@ def _tpu() -> Devices:
         tf.tpu.experimental.initialize_tpu_system(resolver)
         strategy = tf.distribute.TPUStrategy(resolver)
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"--strategy tpu: {address!r} is no TPU ({reason})") from error
+        raise UsageError(f"--strategy tpu: {address!r} is no TPU ({first_line(error)})") from error
     return Devices(strategy, "tpu")
 
 
