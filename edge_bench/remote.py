@@ -107,7 +107,7 @@ def bench_on(
                 log(f"failed: {error}")
             errors.append(error)
             continue
-        devices.append(conditions.with_warnings(device))
+        devices.append(conditions.with_warnings(device, plan.options.num_threads))
         builds += measured
     if errors:
         raise joined(errors)

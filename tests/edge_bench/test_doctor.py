@@ -19,6 +19,7 @@ from edge_bench.conditions import kernel_of, throttling_flags
 from edge_bench.doctor import Diagnosis, Finding, diagnose
 from edge_bench.examine import examine_machine, examine_model
 from edge_bench.examine_target import examine_target, timed
+from edge_bench.host import those_that_matter
 from edge_bench.schema import Device
 from edge_bench.targets import parse_address
 from edge_bench.tools import OpTime
@@ -102,6 +103,14 @@ def conv(**options: Any) -> Any:
             {"before": state(load_average=[3, 1, 1])},
             "throttling or a busy machine", "load 3.00 on 4 cores", "other work",
         ),
+        (  # more than its own 2 threads and half of the 4 cores
+            {"before": state(load_average=[1, 1, 1]), "after": state(load_average=[5.1, 1, 1])},
+            "throttling or a busy machine", "load 1.00, then 5.10 on 4 cores", "other work",
+        ),
+        (
+            {"before": state(temperature_c=70), "after": state(temperature_c=50)},
+            "throttling or a busy machine", "fell from 70 to 50", "heat sink",
+        ),
     ],
 )  # fmt: skip
 def test_causes_in_the_machine(change: dict, cause: str, evidence: str, cure: str) -> None:
@@ -115,6 +124,30 @@ def test_a_good_machine_has_none_and_an_unreadable_one_neither() -> None:
     assert causes(diagnose(device(), threads=4)) == []
     unread = device(before=state(), after=state(), os_bits=None, cpu_features=[])
     assert causes(diagnose(unread)) == []
+    own_load = device(
+        before=state(load_average=[0, 0, 0]), after=state(load_average=[6, 1, 1])
+    )
+    assert causes(diagnose(own_load, threads=4)) == []
+
+
+@pytest.mark.parametrize(
+    ("features", "machine", "missing"),
+    [
+        # as /proc/cpuinfo of a Pi Zero (ARMv6), a Pi 3 with a 32-bit and a 64-bit system says
+        ("half thumb fastmult vfp edsp java tls", "armv6l", True),
+        ("half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae evtstrm crc32",
+         "armv7l", False),
+        ("fp asimd evtstrm crc32 cpuid", "aarch64", False),
+        # an x86 host that shines through an emulator
+        ("fpu vme sse2 avx2", "aarch64", False),
+    ],
+)  # fmt: skip
+def test_an_arm_without_neon_is_known_by_what_its_kernel_lists(
+    features: str, machine: str, missing: bool
+) -> None:
+    listed = those_that_matter(features.split())
+    found = diagnose(device(machine=machine, cpu_features=listed))
+    assert causes(found) == ["no NEON"] * missing
 
 
 def test_bits_of_the_firmware_by_hand() -> None:
