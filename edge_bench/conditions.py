@@ -56,9 +56,7 @@ def machine_warnings(device: Device) -> list[str]:
     return found
 
 
-def state_warnings(
-    before: CpuState, after: CpuState, cores: int, threads: int = 1
-) -> list[str]:
+def state_warnings(before: CpuState, after: CpuState, cores: int, threads: int = 1) -> list[str]:
     """What moved while the benchmark ran, and what was wrong all the time."""
     found = []
     if before.governor and after.governor and before.governor != after.governor:

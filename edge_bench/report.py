@@ -224,9 +224,9 @@ def _method(bench: BenchResult) -> Iterator[str]:
         yield text if len(devices) == 1 else f"On {name}: {text}"
     yield f"Order: {bench.context.order}"
     yield f"A sample covers: {bench.context.timed}"
-    yield "MAD is the median absolute deviation from the median, not scaled; p90 the 90th percentile"
+    yield "MAD: median absolute deviation from the median, not scaled; p90: 90th percentile"
     yield f"Memory: {bench.context.memory_method}"
-    yield "The numbers hold for the machines named; another processor may order the builds differently"
+    yield "The numbers hold for the machines named. Another may order the builds differently"
 
 
 def _commands(bench: BenchResult, reference: BenchResult | None) -> Iterator[tuple[str, str]]:

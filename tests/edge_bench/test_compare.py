@@ -124,7 +124,10 @@ def test_all_builds_slower_is_said_to_be_perhaps_the_machine() -> None:
         "local: every build is slower: the machine may have changed rather than the builds",
     )
     assert compare(example(), changed({"float32": 1.5, "int8": 1.5})).warnings == ()
-    one = parse_bench({**slower.model_dump(mode="json"), "builds": slower.model_dump(mode="json")["builds"][:1]}, "x")
+    one = parse_bench(
+        {**slower.model_dump(mode="json"), "builds": slower.model_dump(mode="json")["builds"][:1]},
+        "x",
+    )
     assert compare(example(), one).warnings == ()
 
 

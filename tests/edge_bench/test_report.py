@@ -221,8 +221,9 @@ def test_each_device_has_its_table_figures_and_warnings() -> None:
     assert "60 %, 0.6 ms" in page.text
     assert "sum of 6 others" in page.text  # 20 operators, 14 of them shown
     assert "On local: 40 samples per build in 10 rounds, after 5 warm-up runs" in page.text
-    assert "On ssh://pi: 40 samples per build in 5 rounds, after 5 warm-up runs in each call of" in (
-        page.text
+    assert (
+        "On ssh://pi: 40 samples per build in 5 rounds, after 5 warm-up runs in each call of"
+        in (page.text)
     )
     assert page.text.count("a sample is the mean of one call") == 1
 
@@ -241,7 +242,10 @@ def test_another_network_is_shown_beside() -> None:
     assert "| another network | 70.00 % of 50 |" in markdown(example(), reference)
     assert f"- mobilenet: `{sha}`" in model_card(example(), reference)
     rows = list(csv.DictReader(io.StringIO(csv_text(example(), reference))))
-    assert [(row["name"], row["ratio"]) for row in rows[-2:]] == [("w1a1", "2.0"), ("mobilenet", "")]
+    assert [(row["name"], row["ratio"]) for row in rows[-2:]] == [
+        ("w1a1", "2.0"),
+        ("mobilenet", ""),
+    ]
 
 
 @pytest.mark.parametrize(
