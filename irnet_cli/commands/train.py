@@ -57,26 +57,25 @@ def train(
     existed = run_dir is not None and run_dir.exists()
     if run_dir:
         make_folder(run_dir)
-    devices = start_devices(strategy)
-    if devices.workers > 1 and run_dir is None:
-        raise UsageError("several workers need --run-dir, a folder that all of them see")
-    from irnet_keras.training.loop import train as run
-    from irnet_keras.training.task import get_task
+    with contextlib.ExitStack() as stack:
+        if run_dir and not existed:
+            stack.enter_context(run_folder.discarding_empty(run_dir))
+        devices = start_devices(strategy)
+        if devices.workers > 1 and run_dir is None:
+            raise UsageError("several workers need --run-dir, a folder that all of them see")
+        from irnet_keras.training.loop import train as run
+        from irnet_keras.training.task import get_task
 
-    place = str(data_dir) if data_dir else None
-    data = get_task(config).load(config, place)  # before a folder is made for nothing
-    folder = run_dir or run_folder.new_run_folder(config.name)
-    if devices.writes:
-        log(f"run folder: {folder}")
-    try:
+        place = str(data_dir) if data_dir else None
+        data = get_task(config).load(config, place)
+        folder = run_dir or run_folder.new_run_folder(config.name)
+        if not run_dir:
+            stack.enter_context(run_folder.discarding_empty(folder))
+        if devices.writes:
+            log(f"run folder: {folder}")
         summary = run(
             config, folder, resume=resume, data_dir=place, data=data, devices=devices, log=log
         )
-    except UsageError:
-        if devices.writes and not existed:
-            with contextlib.suppress(OSError):  # it is not empty: the run had begun
-                folder.rmdir()
-        raise
     if not write_json(json_file, summary):
         for key, value in summary.items():
             print(f"{key}: {value}")

@@ -49,11 +49,15 @@ def test_mock_data_of_tfds_passes(folder):
 
 
 def test_refused_training_leaves_nothing_behind(folder, tmp_path):
-    command = ["train", RECIPE, "--run-dir", str(tmp_path / "run"), "--data-dir", str(folder)]
-    command += ["--set", "validation_images=16", "--set", "batch_size=40"]
-    error = CliRunner().invoke(app, command).exception
-    assert str(error) == "batch_size must be at most the 32 training images, got 40"
-    assert not (tmp_path / "run").exists()
+    command = ["train", RECIPE, "--run-dir", str(tmp_path / "run"), "--set", "batch_size=40"]
+    command += ["--set", "validation_images=16", "--data-dir"]
+    for data_dir, message in (
+        (folder, "batch_size must be at most the 32 training images, got 40"),
+        (tmp_path, f"CIFAR-100 is not in {tmp_path}"),
+    ):
+        error = CliRunner().invoke(app, [*command, str(data_dir)]).exception
+        assert message in str(error)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_recipe_trains_and_is_scored_by_name(folder, tmp_path):
