@@ -125,6 +125,8 @@ def test_gates_that_cannot_be_judged_are_usage_errors(two_files: list[Path]) -> 
         (["--min-accuracy", 0.9], "--min-accuracy needs --data"),
         (["--min-speedup", 2], "--min-speedup needs a second file"),
         (["--use-indirect-bgemm"], "--use-indirect-bgemm goes with a tool"),
+        (["--min-secs", 2], "--min-secs goes with a tool"),
+        (["--data-dir", "x"], "--data-dir goes with --data"),
         (
             ["--use-indirect-bgemm", "--tool", "lce_delegate"],
             "are flags of lce_benchmark_model, the tool is lce_delegate",
