@@ -61,6 +61,8 @@ def test_rows_that_stand_for_many_operators_get_none(found: Explanation) -> None
         first.kind, first.why_not_1bit or first.note, "printed name",
     )  # fmt: skip
     assert [row.kind for row in (part, other, far)] == [None] * 3
+    rest = OpTime("other operators (runtime)", "", None, -1e-9, -1e-12)  # of two clocks
+    assert [(r.mean_ms, r.share) for r in with_explanation([rest], found)] == [(0.0, 0.0)]
 
 
 def test_cures_follow_from_the_reasons() -> None:
