@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -36,12 +37,15 @@ def new_figure(height_inches: float) -> tuple[Figure, Axes]:
 def svg(figure: Figure) -> str:
     """The figure as an ``<svg>`` element; ``INK`` becomes the colour of the text around it."""
     buffer = io.StringIO()
-    figure.savefig(
-        buffer,
-        format="svg",
-        transparent=True,
-        metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-    )
+    with warnings.catch_warnings():
+        # names of other scripts: the reader's fonts draw them, here their width is guessed
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(
+            buffer,
+            format="svg",
+            transparent=True,
+            metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+        )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

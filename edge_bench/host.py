@@ -9,11 +9,13 @@ import sys
 from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from edge_bench.conditions import throttling_flags
-from edge_bench.schema import CpuState, Device
+from edge_bench.schema import Context, CpuState, Device
+from irnet_keras.training.run_folder import git_revision
 
 _PACKAGES = ("irnet", "lce-delegate", "larq-compute-engine", "ai-edge-litert", "numpy")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
@@ -57,6 +59,30 @@ def local_device(before: CpuState, after: CpuState) -> Device:
         before=before,
         after=after,
         versions=versions(),
+    )
+
+
+def context(before: CpuState, after: CpuState, **measured: Any) -> Context:
+    """Conditions of a benchmark that was started here.
+
+    Args:
+        before: state of this machine before it.
+        after: state now.
+        **measured: ``date``, ``seed``, ``rounds``, ``order``, ``memory_method`` and ``timed``.
+    """
+    return Context(
+        host=platform.node(),
+        system=f"{platform.system()} {platform.release()}",
+        machine=platform.machine(),
+        cpu_model=cpu_model(),
+        cores=usable_cores(),
+        governor=governor(),
+        before=before,
+        after=after,
+        versions=versions(),
+        git_revision=git_revision(),
+        command=command_line(),
+        **measured,
     )
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import platform
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +11,9 @@ import numpy as np
 from converters.runtimes import TFLiteProcess, check_threads, engine_for
 from converters.untrusted import DEFAULT_POLICY, Policy
 from edge_bench import conditions, host
-from edge_bench.schema import MIN_SAMPLES, BenchResult, Build, Context, Ratio
+from edge_bench.schema import MIN_SAMPLES, BenchResult, Build, Ratio
 from edge_bench.statistics import median_ratio_interval, summarize
 from irnet_keras.errors import UsageError
-from irnet_keras.training.run_folder import git_revision
 
 ORDER = "every round visits every build once, in a new random order"
 MEMORY = (
@@ -107,19 +105,10 @@ def bench(
             _build(name, process, values, samples[0], titles[0], warmup_runs, seed)
             for name, process, values in zip(titles, processes, samples, strict=True)
         ]
-    context = Context(
-        host=platform.node(),
-        system=f"{platform.system()} {platform.release()}",
-        machine=platform.machine(),
-        cpu_model=host.cpu_model(),
-        cores=host.usable_cores(),
-        governor=host.governor(),
-        before=before,
-        after=after,
-        versions=host.versions(),
-        git_revision=git_revision(),
+    context = host.context(
+        before,
+        after,
         date=date,
-        command=host.command_line(),
         seed=seed,
         rounds=len(counts),
         order=ORDER,

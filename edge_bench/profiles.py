@@ -41,8 +41,8 @@ def with_explanation(rows: Sequence[OpTime | OpRow], found: Explanation) -> list
                 op=row.op,
                 name=row.name or (op.name if op else ""),
                 node=row.node,
-                mean_ms=row.mean_ms,
-                share=row.share,
+                mean_ms=max(0.0, row.mean_ms),  # a remainder may be a little below 0
+                share=max(0.0, row.share),
                 fused=list(row.fused),
                 kind=op.kind if op else None,
                 hint=(op.why_not_1bit or op.note) if op else None,

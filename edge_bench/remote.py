@@ -1,7 +1,6 @@
 """Benchmark files on other machines, through the tools that run there."""
 
 import dataclasses
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,13 +18,11 @@ from edge_bench.remote_tools import Ready, ToolFiles, check_tool, prepare
 from edge_bench.schema import (
     BenchResult,
     Build,
-    Context,
     Device,
 )
 from edge_bench.targets import Address, Target, connect
 from edge_bench.tools import ModelFile, ToolOptions, ToolResult
 from irnet_keras.errors import IrnetError, UsageError
-from irnet_keras.training.run_folder import git_revision
 
 # A tool that prints a mean per call needs some calls; one that prints every run needs rounds only
 # so that a slow change of the machine meets all builds, and each costs a start of the tool.
@@ -111,19 +108,10 @@ def bench_on(
         builds += measured
     if errors:
         raise joined(errors)
-    context = Context(
-        host=platform.node(),
-        system=f"{platform.system()} {platform.release()}",
-        machine=platform.machine(),
-        cpu_model=host.cpu_model(),
-        cores=host.usable_cores(),
-        governor=host.governor(),
-        before=before,
-        after=host.cpu_state(),
-        versions=host.versions(),
-        git_revision=git_revision(),
+    context = host.context(
+        before,
+        host.cpu_state(),
         date=date,
-        command=host.command_line(),
         seed=plan.seed,
         rounds=max(len(build.calls) for build in builds),
         order=ORDER,

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from edge_bench.schema_machine import (
     Context,
+    Count,
     CpuState,
     Device,
     NotNegative,
@@ -112,8 +113,8 @@ class OpRow(Strict):
     op: str
     name: str
     node: int | None
-    mean_ms: float
-    share: float
+    mean_ms: NotNegative
+    share: NotNegative
     fused: list[str] = Field(default_factory=list)
     kind: str | None = None
     hint: str | None = None
@@ -154,7 +155,7 @@ class Build(Strict):
     name: str
     path: str
     sha256: Sha256
-    size_bytes: int = Field(ge=1)
+    size_bytes: int = Field(ge=1, le=2**63 - 1)
     engine: str
     threads: int = Field(ge=1)
     warmup_runs: int = Field(ge=0)
@@ -163,10 +164,10 @@ class Build(Strict):
     mad_ms: NotNegative
     p90_ms: Positive
     min_ms: Positive
-    peak_memory_bytes: int | None = Field(ge=0)
+    peak_memory_bytes: Count | None
     ratio: Ratio | None = None
     accuracy: Share | None = None
-    num_examples: int | None = Field(default=None, ge=1)
+    num_examples: int | None = Field(default=None, ge=1, le=2**63 - 1)
     device: str = "local"
     tool: ToolInfo = ToolInfo(name="in-process")
     sample: Literal["run", "call"] = "run"

@@ -7,6 +7,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
@@ -28,7 +30,7 @@ class CpuState(Strict):
 
     load_average: tuple[NotNegative, NotNegative, NotNegative] | None
     frequency_mhz: list[NotNegative]
-    temperature_c: float | None
+    temperature_c: Finite | None
     governor: str | None = None
     throttling: list[str] | None = None
 
@@ -60,7 +62,7 @@ class Device(Strict):
     cpu_model: str
     cores: int = Field(ge=1)
     cpu_features: list[str]
-    memory_bytes: int | None = Field(ge=0)
+    memory_bytes: Count | None
     before: CpuState
     after: CpuState
     versions: dict[str, str]

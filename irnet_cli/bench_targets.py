@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NUM_RUNS, WARMUP_RUNS = 60, 10  # of this package's own loop
 TOOL_RUNS = 50  # the tools' own default
+MIN_SECS, MAX_SECS = 1.0, 150.0  # the C++ tools' own
 
 OnOption = Annotated[
     list[str] | None,
@@ -85,8 +86,8 @@ class RemoteOptions:
     num_runs: int | None
     warmup_runs: int | None
     rounds: int | None
-    min_secs: float
-    max_secs: float
+    min_secs: float | None
+    max_secs: float | None
     use_xnnpack: bool | None
     use_reference_bconv: bool
     use_indirect_bgemm: bool
@@ -141,6 +142,8 @@ def bench_targets(
 
 def _refuse(options: RemoteOptions, here: bool, there: bool) -> None:
     """Options that would do nothing."""
+    if options.data is None and options.data_dir is not None:
+        raise UsageError("--data-dir goes with --data")
     if options.runtimes and there:
         raise UsageError("--runtime goes with --on local --tool auto; tools bring their own")
     if there:
@@ -150,6 +153,8 @@ def _refuse(options: RemoteOptions, here: bool, there: bool) -> None:
     for name, given in (
         ("--tool-path", options.tool_path is not None),
         ("--delegate-path", options.delegate_path is not None),
+        ("--min-secs", options.min_secs is not None),
+        ("--max-secs", options.max_secs is not None),
         ("--use-xnnpack", options.use_xnnpack is not None),
         ("--use-reference-bconv", options.use_reference_bconv),
         ("--use-indirect-bgemm", options.use_indirect_bgemm),
@@ -235,8 +240,8 @@ def _with_tools(
             num_threads=options.threads,
             num_runs=TOOL_RUNS if options.num_runs is None else options.num_runs,
             warmup_runs=options.warmup_runs,
-            min_secs=options.min_secs,
-            max_secs=options.max_secs,
+            min_secs=MIN_SECS if options.min_secs is None else options.min_secs,
+            max_secs=MAX_SECS if options.max_secs is None else options.max_secs,
             enable_op_profiling=options.enable_op_profiling,
             use_xnnpack=options.use_xnnpack,
             kernel=options.kernel,

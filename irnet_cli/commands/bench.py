@@ -27,7 +27,7 @@ from irnet_cli.gate_options import (
     MinSpeedupOption,
     gates,
 )
-from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, plain, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimesOption
 
@@ -58,8 +58,12 @@ def bench(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Rounds over all models; default 10, of tools 3 or 5.")
     ] = None,
-    min_secs: Annotated[float, typer.Option(help="Of a tool's call: time so long at least.")] = 1.0,
-    max_secs: Annotated[float, typer.Option(help="Of a tool's call: no run after that.")] = 150.0,
+    min_secs: Annotated[
+        float | None, typer.Option(help="Of a C++ tool's call: time so long at least; default 1.")
+    ] = None,
+    max_secs: Annotated[
+        float | None, typer.Option(help="Of a C++ tool's call: no run after that; default 150.")
+    ] = None,
     use_xnnpack: XnnpackOption = None,
     use_reference_bconv: ReferenceOption = False,
     use_indirect_bgemm: IndirectOption = False,
@@ -185,7 +189,6 @@ def _print_times(build: "Build") -> None:
         kind = f", {group.kind}" if group.kind else ""
         hint = f": {group.hint}" if group.hint else ""
         text = f"{group.count} x {group.op}{kind}{hint}"
-        text = "".join(c if c.isprintable() else "?" for c in text)
-        print(f"  {group.share:4.0%} {group.ms:9.3f} ms  {text}")
+        print(f"  {group.share:4.0%} {group.ms:9.3f} ms  {plain(text)}")
         if group.cure:
             print(f"{'':21}helps: {group.cure}")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, plain, write_json
 from irnet_cli.results_file import read_results
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def compare(
 
     result = run(read_results(old).bench, read_results(new).bench, min_effect=min_effect, seed=seed)
     for line in result.warnings:
-        log(f"warning: {line}")
+        log(f"warning: {plain(line)}")
     if not write_json(json_file, result.as_json()):
         _print(result)
 
@@ -51,7 +51,7 @@ def _print(result: "Comparison") -> None:
         if c.accuracy_change is not None and c.accuracy_margin is not None:
             accuracy = f"{100 * c.accuracy_change:+.2f} ± {100 * c.accuracy_margin:.2f}"
         table.add_row(
-            escape(c.name if len(devices) == 1 else f"{c.name} on {c.device}"),
+            escape(plain(c.name if len(devices) == 1 else f"{c.name} on {c.device}")),
             f"{c.old_ms:.3f}",
             f"{c.new_ms:.3f}",
             f"{c.ratio:.3f} \\[{c.low:.3f}, {c.high:.3f}]",
@@ -64,7 +64,7 @@ def _print(result: "Comparison") -> None:
     (console if console.is_terminal else Console(width=max(console.width, 120))).print(table)
     for label, names in (("only in old", result.only_old), ("only in new", result.only_new)):
         for name in names:
-            print(f"{label}: {name}")
+            print(f"{label}: {plain(name)}")
     print(
         "ratio: new median over old, with its 95 % bootstrap interval; p: permutation test with "
         f"Holm's correction; faster or slower: p < {LEVEL:g} and the interval beyond a "

@@ -7,7 +7,7 @@ import typer
 
 from irnet_cli.graph_argument import load_graph
 from irnet_cli.model_argument import NetworkOption, TrustOption, UntrainedOption
-from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, plain, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption, RuntimeOption
 from irnet_keras.errors import UsageError
@@ -96,10 +96,5 @@ def _print(result: "Diagnosis") -> None:
         share = "" if finding.share is None else f" ({finding.share:.0%} of the time"
         share += f", {finding.share_is})" if share else ""
         print(f"\n{number}. {finding.cause}{share}")
-        print(f"   {_plain(finding.evidence)}")
+        print(f"   {plain(finding.evidence)}")
         print(f"   cure: {finding.cure}")
-
-
-def _plain(text: str) -> str:
-    """Text from a stranger's file without control characters."""
-    return "".join(c if c.isprintable() else "?" for c in text)

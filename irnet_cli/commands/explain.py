@@ -7,7 +7,7 @@ import typer
 
 from irnet_cli.graph_argument import load_graph
 from irnet_cli.model_argument import NetworkOption, TrustOption, UntrainedOption
-from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_cli.output import JsonOption, check_files, log, plain, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption
 from irnet_keras.errors import UsageError
@@ -169,7 +169,7 @@ def _plain(text: str) -> str:
     """Text from a stranger's file without control characters or markup."""
     from rich.markup import escape
 
-    return escape("".join(c if c.isprintable() else "?" for c in text))
+    return escape(plain(text))
 
 
 def _count(value: int | None, share: float) -> str:

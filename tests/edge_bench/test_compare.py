@@ -156,6 +156,18 @@ def test_other_conditions_and_builds_are_said() -> None:
         compare(example("a"), example("b"))
 
 
+def test_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    value = example("float32", "a\x1b[31mb").model_dump(mode="json")
+    value["devices"][0]["warnings"] = ["hot\x1b[2J"]
+    path.write_text(json.dumps(value))
+    command = [sys.executable, "-m", "irnet_cli", "compare", path, path]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert "a?[31mb" in answer.stdout
+    assert "\x1b" not in answer.stdout + answer.stderr
+
+
 def test_compare_command(tmp_path: Path) -> None:
     old, new, out = tmp_path / "old.json", tmp_path / "new.json", tmp_path / "c.json"
     old.write_text(example().model_dump_json())

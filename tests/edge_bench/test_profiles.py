@@ -61,6 +61,8 @@ def test_rows_that_stand_for_many_operators_get_none(found: Explanation) -> None
         first.kind, first.why_not_1bit or first.note, "printed name",
     )  # fmt: skip
     assert [row.kind for row in (part, other, far)] == [None] * 3
+    rest = OpTime("other operators (runtime)", "", None, -1e-9, -1e-12)  # of two clocks
+    assert [(r.mean_ms, r.share) for r in with_explanation([rest], found)] == [(0.0, 0.0)]
 
 
 def test_cures_follow_from_the_reasons() -> None:
@@ -125,6 +127,8 @@ def test_gates_that_cannot_be_judged_are_usage_errors(two_files: list[Path]) -> 
         (["--min-accuracy", 0.9], "--min-accuracy needs --data"),
         (["--min-speedup", 2], "--min-speedup needs a second file"),
         (["--use-indirect-bgemm"], "--use-indirect-bgemm goes with a tool"),
+        (["--min-secs", 2], "--min-secs goes with a tool"),
+        (["--data-dir", "x"], "--data-dir goes with --data"),
         (
             ["--use-indirect-bgemm", "--tool", "lce_delegate"],
             "are flags of lce_benchmark_model, the tool is lce_delegate",

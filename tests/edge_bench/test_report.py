@@ -141,6 +141,11 @@ def test_results_of_several_targets_say_how_each_was_measured() -> None:
     assert merged([here]).context == here.context
 
 
+@pytest.mark.filterwarnings("error")
+def test_names_of_other_scripts_are_drawn_without_complaint() -> None:
+    assert "模型" in render_report(example("float32", "模型"))
+
+
 def test_accuracy_interval_by_hand() -> None:
     build = example("a").with_accuracy({"a": {"accuracy": 0.9, "num_examples": 900}}).builds[0]
     assert accuracy_interval(build) == (90.0, pytest.approx(1.96))  # 1.96 * sqrt(.09 / 900)

@@ -1,6 +1,7 @@
 """The result's form: round trip, version, and what is refused."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from results import example, version_1
 from edge_bench.schema import json_schema, parse_bench
 from irnet_keras.errors import UsageError
 
+ROW = {"op": "ADD", "name": "", "node": 0, "mean_ms": 1.0, "share": 1.0}
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,6 +43,11 @@ def test_the_published_schema_is_this_one() -> None:
         (lambda v: v["builds"][0].update(accuracy=0.5), "accuracy and num_examples go together"),
         (lambda v: v["builds"][0].update(name="int8"), "names must be unique, got int8, int8"),
         (lambda v: v.update(extra=1), "extra: Extra inputs"),
+        (lambda v: v["builds"][0].update(peak_memory_bytes=10**400), "peak_memory_bytes: Input"),
+        (lambda v: v["builds"][0].update(size_bytes=2**63), r"builds\.0\.size_bytes"),
+        (lambda v: v["devices"][0].update(memory_bytes=-1), r"devices\.0\.memory_bytes"),
+        (lambda v: v["builds"][0].update(profile=[{**ROW, "mean_ms": -1}]), r"profile\.0\.mean_ms"),
+        (lambda v: v["builds"][0].update(profile=[{**ROW, "share": math.nan}]), r"0\.share"),
         (lambda v: v["context"].update(date="2026-01-01T00:00:00"), r"context\.date"),
     ],
 )  # fmt: skip
