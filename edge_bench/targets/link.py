@@ -14,6 +14,7 @@ OUTPUT_LIMIT = 4 << 20
 CONNECT_SECONDS = 15.0
 # For the link itself on top of what a command may take.
 GRACE_SECONDS = 10.0
+BEAT = b"."  # what tells the target that this side is still there
 
 
 class TargetError(CheckFailed):
@@ -100,6 +101,15 @@ class Link(Protocol):
 
         Raises:
             TargetError: it ended without one; the text is the last line it printed.
+        """
+        ...
+
+    def beat(self) -> None:
+        """Write a byte to the input of what is held; called from a thread of its own.
+
+        Raises:
+            TargetError: nothing is held.
+            OSError: it cannot be written.
         """
         ...
 

@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_path, sha256_file
 
 SHORT_SECONDS = 60.0  # for commands that take no time themselves
+# The target ends a run that it has not heard from for so long; it hears every quarter of that.
+SILENCE_SECONDS = 60
 PULL_LIMIT = 256 << 20
 # Slower than any Wi-Fi worth using.
 _BYTES_PER_SECOND = 100_000
@@ -78,6 +81,8 @@ class Target:
         self._pushed: dict[str, str] = {}
         self._facts: Facts | None = None
         self._python: str | None = None
+        self._over = threading.Event()
+        self._pulse: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         """Connect, lock the target and make the folder.
@@ -89,15 +94,24 @@ class Target:
         try:
             self._link.open()
             token = secrets.token_hex(8)
-            line = shell_line(scripts.HOLD, self._link.default_folder, token)
+            words = self._link.default_folder, token, str(SILENCE_SECONDS)
+            line = shell_line(scripts.HOLD, *words)
             folder = self._link.hold(line, timeout_s=SHORT_SECONDS)
             if not re.fullmatch(rf"/[\x21-\x7e]*/irnet-{token}", folder):
                 raise self.error(f"answers with {folder[:80]!r} where a folder was expected")
             self.folder = folder
+            self._pulse = threading.Thread(target=self._beat, daemon=True)
+            self._pulse.start()
         except BaseException:
             self._link.close()
             raise
         return self
+
+    def _beat(self) -> None:
+        """Say again and again that this side is still there; a loss is told to who runs next."""
+        with contextlib.suppress(OSError, TargetError):
+            while not self._over.wait(SILENCE_SECONDS / 4):
+                self._link.beat()
 
     def __exit__(
         self,
@@ -107,6 +121,9 @@ class Target:
     ) -> None:
         """Remove the folder, whatever happened; warns where that cannot be seen to be done."""
         try:
+            self._over.set()
+            if self._pulse is not None:
+                self._pulse.join(timeout=GRACE_SECONDS)
             try:
                 self._link.release(timeout_s=SHORT_SECONDS)
             except TargetError:
