@@ -16,7 +16,7 @@ from edge_bench.schema import CpuState, Device
 
 _PACKAGES = ("irnet", "lce-delegate", "larq-compute-engine", "ai-edge-litert", "numpy")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")  # Raspberry Pi's
+THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")  # Raspberry Pi's
 # As /proc/cpuinfo calls the instruction sets that kernels are chosen by.
 CPU_FEATURES = ("neon", "asimd", "asimddp", "avx2", "avx512f", "avx512_vpopcntdq")
 
@@ -58,7 +58,7 @@ def local_device(before: CpuState, after: CpuState) -> Device:
 
 def _throttling() -> list[str] | None:
     with contextlib.suppress(OSError, ValueError):
-        return throttling_flags(int(_THROTTLED.read_text(), 16))
+        return throttling_flags(int(THROTTLED.read_text(), 16))
     return None
 
 

@@ -328,13 +328,12 @@ def test_a_lock_of_another_user_is_no_obstacle() -> None:
         Path(folder).chmod(0o1777)
         for user in ("1", "2"):
             command = ["setpriv", f"--reuid={user}", "--clear-groups", "sh", "-c", scripts.HOLD]
-            done = subprocess.run(
-                [*command, "sh", folder, f"{user:0>16}", "9"],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, env={"PATH": os.environ["PATH"]},
-            )  # fmt: skip
+            command += ["sh", folder, f"{user:0>16}", "9"]
+            bare = {"PATH": os.environ["PATH"]}
+            done = subprocess.run(command, input="", capture_output=True, text=True, env=bare)
             assert (done.stderr, done.returncode) == ("", 0)
             assert done.stdout == f"{folder}/irnet-{user:0>16}\n"
-        assert os.listdir(folder) == ["irnet.lock"]
+        assert [p.name for p in Path(folder).iterdir()] == ["irnet.lock"]
 
 
 @pytest.mark.parametrize(
