@@ -46,7 +46,7 @@ if [ -L "$lock" ] || [ ! -f "$lock" ]; then echo "$lock is no file" >&2; exit 74
   mkdir -m 700 -- "$folder" || exit 73
   echo $$ >"$folder/holder"
   echo "$folder"
-  while [ -n "$(exec timeout -s KILL "$silence" dd bs=1 count=1 2>/dev/null 9<&-)" ]; do :; done
+  while [ -n "$(exec timeout -s KILL "$silence" head -c 1 9<&-)" ]; do :; done
   stop_all
 } 9<"$lock"
 """
