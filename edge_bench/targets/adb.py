@@ -4,6 +4,7 @@ import contextlib
 import struct
 import time
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any
 
 from adbutils import AdbClient, AdbDevice
@@ -64,8 +65,9 @@ class AdbLink:
             serial = self._choose(devices)
             device = client.device(serial)
             features = device.get_features().split(",")
-        except _BROKEN as error:
-            raise LostError(f"{self._address.text}: {_reason(error)}") from error
+        # its port is no number; what answers there is no adb; the server does not start
+        except (*_BROKEN, ValueError, OverflowError, SubprocessError) as error:
+            raise LostError(f"{self._address.text}: no adb server: {_reason(error)}") from error
         if "shell_v2" not in features:
             raise UsageError(
                 f"{self._address.text}: its adb has no shell protocol 2 (Android 7 and newer)"

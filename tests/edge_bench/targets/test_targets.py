@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import threading
@@ -222,6 +223,38 @@ def test_nobody_there(at_home: Board, proxy: Proxy) -> None:
     proxy.refuse = True
     with (
         pytest.raises(LostError, match=r"^ssh://127\.0\.0\.1:\d+: cannot connect"),
+        connect(parse_address(f"ssh://127.0.0.1:{proxy.port}")),
+    ):
+        pass
+
+
+# adbutils leaves a socket that cannot connect to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("port", ["x", "99999", "0", None, "silent"])
+def test_no_adb_server(port: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADBUTILS_ADB_PATH", "/nonexistent/adb")  # else it is started
+    monkeypatch.setattr("edge_bench.targets.adb.CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        own = str(server.getsockname()[1])
+
+        def answer() -> None:
+            with server.accept()[0] as client:
+                client.sendall(b"OKAYzzzz")
+
+        if port is None:
+            threading.Thread(target=answer).start()
+        monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", own if port in (None, "silent") else port)
+        with pytest.raises(LostError, match="adb: no adb server: "), connect(parse_address("adb")):
+            pass
+
+
+def test_a_board_that_never_answers(
+    at_home: Board, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_bench.targets.ssh.CONNECT_SECONDS", 0.3)
+    proxy.silent = True
+    with (
+        pytest.raises(LostError, match=r"no answer within 0\.3 s|cannot connect"),
         connect(parse_address(f"ssh://127.0.0.1:{proxy.port}")),
     ):
         pass
