@@ -180,6 +180,8 @@ def _measure(
     """All builds on one target."""
     ready = prepare(target, plan.tool, plan.tool_files)
     per_round = _runs_per_round(plan, ready)
+    if plan.data is not None and ready.info.name != "lce_delegate":
+        prepare(target, "lce_delegate", ToolFiles())  # fails now rather than after the timing
     titles = unique_names(list(plan.files))
     remotes = [target.push(path) for path in plan.files]
     models = [

@@ -34,7 +34,7 @@ ToolOption = Annotated[
     str,
     typer.Option(
         help="auto, lce_benchmark_model, benchmark_model or lce_delegate. auto: on this machine "
-        "its own loop, elsewhere the program of --tool-path, else lce_delegate."
+        "its own loop, elsewhere the program of --tool-path, else lce_delegate, else what is there."
     ),
 ]
 ToolPathOption = Annotated[

@@ -288,6 +288,10 @@ def test_a_phone_without_python_has_a_program(phone: Phone, tmp_path: Path) -> N
     print_log(phone.root / "lce_benchmark_model", "tf_2_8_lce.txt")
     with pytest.raises(UsageError, match="--rounds must be at least 5 with lce_benchmark_model"):
         measure("adb", tmp_path / "logs", FLOAT)
+    images = Labelled(np.zeros((1, 6, 6, 4), np.float32), np.zeros(1, np.int64))
+    with pytest.raises(CheckFailed, match="`python -m lce_delegate` does not work there"):
+        measure("adb", tmp_path / "logs", FLOAT, rounds=5, data=images)
+    assert list((tmp_path / "logs").iterdir()) == []
     (build,) = measure("adb", tmp_path / "logs", FLOAT, rounds=5).builds
     assert (build.tool.name, build.kernel) == ("lce_benchmark_model", "default")
 
