@@ -1,5 +1,6 @@
 """Two benchmark results side by side, with what is more than chance."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +11,9 @@ from edge_bench.statistics import median_ratio_interval, permutation_p_value
 from irnet_keras.errors import UsageError
 
 LEVEL = 0.05
+# Two sessions of one file on one machine differ by more than the samples of each tell: another
+# process, another place in memory. docs/explanation/measuring.md has the measurements.
+MIN_EFFECT = 0.03
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Change:
         high: upper end.
         p: that medians differ so much by chance: permutation test, Holm's correction for the
             number of builds.
-        verdict: ``"faster"``, ``"slower"`` or ``"no difference shown"``.
+        verdict: ``"faster"`` or ``"slower"`` by at least the minimum effect, or ``"no difference
+            shown"``.
         old_bytes: file size.
         new_bytes: in the new result.
         accuracy_change: new minus old, None unless both were measured.
@@ -59,29 +64,37 @@ class Comparison:
         only_old: ``device / name`` of builds that the new result lacks.
         only_new: the other way round.
         warnings: conditions that differ.
+        min_effect: smallest change that is called one, relative.
     """
 
     changes: tuple[Change, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
     warnings: tuple[str, ...]
+    min_effect: float
 
     def as_json(self) -> dict[str, Any]:
         """As ``irnet compare --json`` writes it."""
         return {"schema_id": "irnet.compare/1", **asdict(self)}
 
 
-def compare(old: BenchResult, new: BenchResult, *, seed: int = 0) -> Comparison:
+def compare(
+    old: BenchResult, new: BenchResult, *, min_effect: float = MIN_EFFECT, seed: int = 0
+) -> Comparison:
     """Compare builds of the same name on the same device.
 
     Args:
         old: the reference.
         new: what is judged.
+        min_effect: a build is called faster or slower if p is below 0.05 and its interval lies
+            beyond this change as a whole; relative, 0 to 1.
         seed: of bootstrap and permutations.
 
     Raises:
-        UsageError: no build is in both.
+        UsageError: no build is in both, or ``min_effect`` is out of range.
     """
+    if not 0 <= min_effect <= 1:
+        raise UsageError(f"--min-effect must be from 0 to 1, got {min_effect:g}")
     before = {(b.device, b.name): b for b in old.builds}
     after = {(b.device, b.name): b for b in new.builds}
     common = [key for key in before if key in after]
@@ -92,13 +105,16 @@ def compare(old: BenchResult, new: BenchResult, *, seed: int = 0) -> Comparison:
     p_values = _holm(
         [permutation_p_value(before[k].samples_ms, after[k].samples_ms, seed=seed) for k in common]
     )
+    changes = tuple(
+        _change(before[k], after[k], p, min_effect, seed)
+        for k, p in zip(common, p_values, strict=True)
+    )
     return Comparison(
-        changes=tuple(
-            _change(before[k], after[k], p, seed) for k, p in zip(common, p_values, strict=True)
-        ),
+        changes=changes,
         only_old=tuple(" / ".join(k) for k in before if k not in after),
         only_new=tuple(" / ".join(k) for k in after if k not in before),
-        warnings=tuple(_differences(old, new, common)),
+        warnings=(*_differences(old, new, common), *_all_alike(changes)),
+        min_effect=min_effect,
     )
 
 
@@ -106,12 +122,14 @@ def _names(builds: dict[tuple[str, str], Build]) -> str:
     return ", ".join(" / ".join(key) for key in builds)
 
 
-def _change(old: Build, new: Build, p: float, seed: int) -> Change:
+def _change(old: Build, new: Build, p: float, min_effect: float, seed: int) -> Change:
     ratio = new.median_ms / old.median_ms
     low, high = median_ratio_interval(new.samples_ms, old.samples_ms, seed=seed)
     verdict = "no difference shown"
-    if p < LEVEL and not low <= 1 <= high:
-        verdict = "faster" if ratio < 1 else "slower"
+    if p < LEVEL and low > 1 + min_effect:
+        verdict = "slower"
+    elif p < LEVEL and high < 1 / (1 + min_effect):
+        verdict = "faster"
     change = margin = None
     if old.accuracy is not None and new.accuracy is not None:
         change = new.accuracy - old.accuracy
@@ -178,6 +196,17 @@ def _differences(old: BenchResult, new: BenchResult, common: list[tuple[str, str
             if was != now:
                 found.append(f"{' / '.join(key)}: another {label}: {was} and {now}")
     return found
+
+
+def _all_alike(changes: Sequence[Change]) -> Iterator[str]:
+    """Different files that all changed the same way look like another state of the machine."""
+    for device in dict.fromkeys(change.device for change in changes):
+        verdicts = [change.verdict for change in changes if change.device == device]
+        if len(verdicts) > 1 and set(verdicts) in ({"faster"}, {"slower"}):
+            yield (
+                f"{device}: every build is {verdicts[0]}: the machine may have changed rather than "
+                "the builds"
+            )
 
 
 def _find(result: BenchResult, key: tuple[str, str]) -> Build:

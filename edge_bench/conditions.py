@@ -29,9 +29,15 @@ def throttling_flags(value: int) -> list[str]:
     ]
 
 
-def with_warnings(device: Device) -> Device:
-    """The device with every warning that its description gives."""
-    found = machine_warnings(device) + state_warnings(device.before, device.after, device.cores)
+def with_warnings(device: Device, threads: int = 1) -> Device:
+    """The device with every warning that its description gives.
+
+    Args:
+        device: without them.
+        threads: that the benchmark itself kept busy.
+    """
+    found = machine_warnings(device)
+    found += state_warnings(device.before, device.after, device.cores, threads)
     return device.model_copy(update={"warnings": [*device.warnings, *found]})
 
 
@@ -43,12 +49,14 @@ def machine_warnings(device: Device) -> list[str]:
         found.append(
             "32-bit userland: LCE's fast kernels and most of XNNPACK's need a 64-bit system"
         )
-    if arm and device.cpu_features and not {"neon", "asimd"} & set(device.cpu_features):
+    has = set(device.cpu_features)
+    # (an emulator may show its host's features: then nothing is known)
+    if arm and has & {"vfp", "fp"} and not has & {"neon", "asimd"}:
         found.append("no NEON: the CPU, or an emulator, runs scalar kernels only")
     return found
 
 
-def state_warnings(before: CpuState, after: CpuState, cores: int) -> list[str]:
+def state_warnings(before: CpuState, after: CpuState, cores: int, threads: int = 1) -> list[str]:
     """What moved while the benchmark ran, and what was wrong all the time."""
     found = []
     if before.governor and after.governor and before.governor != after.governor:
@@ -61,14 +69,22 @@ def state_warnings(before: CpuState, after: CpuState, cores: int) -> list[str]:
             found.append(f"the CPU's frequency moved from {old:.0f} to {new:.0f} MHz")
     hot = after.temperature_c
     if hot is not None:
-        if before.temperature_c is not None and hot - before.temperature_c > TEMPERATURE_CHANGE:
-            found.append(f"the temperature rose from {before.temperature_c:.0f} to {hot:.0f} °C")
+        cool = before.temperature_c
+        if cool is not None and abs(hot - cool) > TEMPERATURE_CHANGE:
+            moved = "rose" if hot > cool else "fell"
+            found.append(f"the temperature {moved} from {cool:.0f} to {hot:.0f} °C")
         if hot >= HOT:
             found.append(f"the CPU is at {hot:.0f} °C, where boards throttle")
     found += [f"the firmware reports: {flag}" for flag in after.throttling or []]
     load = before.load_average
     if load is not None and load[0] > BUSY * cores:
         found.append(f"the machine was busy before: load {load[0]:.2f} on {cores} cores")
+    later = after.load_average
+    if load is not None and later is not None and later[0] - load[0] > threads + BUSY * cores:
+        found.append(
+            f"the machine became busy meanwhile: load {load[0]:.2f}, then {later[0]:.2f} on "
+            f"{cores} cores"
+        )
     return found
 
 

@@ -120,7 +120,7 @@ def _machine(device: Device, threads: int) -> Iterator[Finding]:
             f"{threads} threads on {device.cores} cores",
             f"--threads {device.cores}, or fewer: big cores only are often faster than all",
         )
-    for warning in state_warnings(device.before, device.after, device.cores):
+    for warning in state_warnings(device.before, device.after, device.cores, threads):
         yield Finding("throttling or a busy machine", warning, _cure_of_state(warning))
 
 

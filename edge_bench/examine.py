@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from converters.explain import explain
+from converters.explain import Explanation, OpReport, explain
 from converters.explain.measure import MIN_RUNS, measure
 from converters.graph import Graph
 from converters.runtimes import RUNTIMES, check_threads
@@ -79,6 +79,7 @@ def examine_model(
             delegate_ms = run_ms
             run_ms = 1e3 * float(np.median(process.time(runs, _WARMUP)))
             engine = process.engine
+        found = shares_in_lce(found, delegate_ms, run_ms) if delegate_ms else found
     return diagnose(
         host.local_device(before, host.cpu_state()),
         threads=threads,
@@ -87,3 +88,29 @@ def examine_model(
         run_ms=run_ms,
         delegate_ms=delegate_ms,
     )
+
+
+def shares_in_lce(found: Explanation, delegate_ms: float, run_ms: float) -> Explanation:
+    """Shares of a run in LCE's interpreter, from operators that were timed in the delegate.
+
+    Operators that are not 1-bit take as long there: the same kernels run them. What is left of
+    the run is the 1-bit operators', divided as in the delegate.
+
+    Args:
+        found: with shares of a run in the delegate.
+        delegate_ms: that run.
+        run_ms: the run in LCE's interpreter.
+    """
+    ops = [op for op in found.ops if op.measured_share is not None]
+    binary = sum(op.measured_share or 0 for op in ops if op.kind == "1-bit")
+    others = sum(op.measured_share or 0 for op in ops if op.kind != "1-bit") * delegate_ms / run_ms
+    if not binary or others >= 1:  # noise: a run cannot be shorter than its parts
+        return found
+
+    def with_share(op: OpReport) -> OpReport:
+        if op.measured_share is None:
+            return op
+        factor = (1 - others) / binary if op.kind == "1-bit" else delegate_ms / run_ms
+        return op.model_copy(update={"measured_share": op.measured_share * factor})
+
+    return found.model_copy(update={"ops": tuple(map(with_share, found.ops))})

@@ -6,6 +6,7 @@ import platform
 import re
 import struct
 import sys
+from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
 
@@ -18,7 +19,10 @@ _PACKAGES = ("irnet", "lce-delegate", "larq-compute-engine", "ai-edge-litert", "
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")  # Raspberry Pi's
 # As /proc/cpuinfo calls the instruction sets that kernels are chosen by.
-CPU_FEATURES = ("neon", "asimd", "asimddp", "avx2", "avx512f", "avx512_vpopcntdq")
+# vfp and fp, which every ARM has that runs LiteRT, tell one without NEON from an unreadable one.
+CPU_FEATURES = (
+    "vfp", "neon", "fp", "asimd", "asimddp", "avx2", "avx512f", "avx512_vpopcntdq",
+)  # fmt: skip
 
 
 def cpu_state() -> CpuState:
@@ -84,8 +88,13 @@ def cpu_features() -> list[str]:
     with contextlib.suppress(OSError):
         match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _cpuinfo(), re.MULTILINE)
         if match:
-            return [name for name in CPU_FEATURES if name in match[1].split()]
+            return those_that_matter(match[1].split())
     return []
+
+
+def those_that_matter(features: Collection[str]) -> list[str]:
+    """Those of ``CPU_FEATURES`` among what ``/proc/cpuinfo`` lists."""
+    return [name for name in CPU_FEATURES if name in features]
 
 
 def _cpuinfo() -> str:

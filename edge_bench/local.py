@@ -126,7 +126,7 @@ def bench(
         memory_method=MEMORY,
         timed=TIMED,
     )
-    device = conditions.with_warnings(host.local_device(before, after))
+    device = conditions.with_warnings(host.local_device(before, after), threads)
     return BenchResult(context=context, devices=[device], builds=builds)
 
 

@@ -99,7 +99,13 @@ class TimeGroup:
 
 
 def where_time_goes(profile: Sequence[OpRow], shown: int = 6) -> list[TimeGroup]:
-    """The groups of operators that take the most time, the longest first."""
+    """The groups of operators that take the most time, the longest first.
+
+    Empty where the tool told no operator from another: ``lce_delegate`` times those of the delegate
+    only, and sums up the rest.
+    """
+    if all(row.node is None and row.kind is None for row in profile):
+        return []
     groups: dict[tuple[str, str | None, str | None, str | None], list[OpRow]] = {}
     for row in profile:
         # reasons name neighbours by their number, which would keep like operators apart

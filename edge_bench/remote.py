@@ -109,7 +109,7 @@ def bench_on(
                 log(f"failed: {error}")
             errors.append(error)
             continue
-        devices.append(conditions.with_warnings(device))
+        devices.append(conditions.with_warnings(device, plan.options.num_threads))
         builds += measured
     if errors:
         raise joined(errors)
@@ -136,9 +136,20 @@ def bench_on(
 
 
 def merged(results: Sequence[BenchResult]) -> BenchResult:
-    """One result of several, made by one command on different targets; the first's context."""
+    """One result of several, made by one command on different targets; the first's context.
+
+    What the context says of the way of measuring says where, if the results differ in it.
+    """
+    said = {}
+    for key in ("order", "memory_method", "timed"):
+        texts: dict[str, list[str]] = {}
+        for result in results:
+            names = [device.name for device in result.devices]
+            texts.setdefault(getattr(result.context, key), []).extend(names)
+        if len(texts) > 1:
+            said[key] = "; ".join(f"on {', '.join(names)}: {text}" for text, names in texts.items())
     return BenchResult(
-        context=results[0].context,
+        context=results[0].context.model_copy(update=said),
         devices=[device for result in results for device in result.devices],
         builds=[build for result in results for build in result.builds],
     )

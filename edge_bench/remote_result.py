@@ -145,7 +145,7 @@ def describe(
         os_bits=bits if bits in (32, 64) else None,
         cpu_model=" ".join(t for t in (facts.product, facts.cpu_model) if t) or "unknown",
         cores=facts.cores or 1,
-        cpu_features=[f for f in host.CPU_FEATURES if f in facts.cpu_features],
+        cpu_features=host.those_that_matter(facts.cpu_features),
         memory_bytes=facts.memory_bytes,
         before=before,
         after=after,

@@ -11,7 +11,7 @@ from edge_bench.op_plots import op_bars
 from edge_bench.page import render_template
 from edge_bench.profiles import where_time_goes
 from edge_bench.schema import BenchResult, Build, CpuState, Device
-from irnet_keras.errors import UsageError
+from edge_bench.tables import check_reference
 from irnet_keras.files import atomic_write
 
 TEMPLATE = "report.html.j2"
@@ -24,7 +24,7 @@ def write_report(
     title: str = "Benchmark",
     notes: Sequence[str] = (),
     verify: dict[str, Any] | None = None,
-    references: Sequence[Build] = (),
+    reference: BenchResult | None = None,
 ) -> Path:
     """Write the report; every text from outside is escaped.
 
@@ -34,15 +34,15 @@ def write_report(
         title: heading.
         notes: paragraphs shown above the table.
         verify: what verification found, shown as nested names and values.
-        references: builds of other networks, e.g. a MobileNet, shown beside those of their device.
+        reference: builds of other networks, e.g. a MobileNet, shown beside those of their device.
 
     Returns:
         ``path``.
 
     Raises:
-        UsageError: the file cannot be written, or a reference is of no device of ``bench``.
+        UsageError: the file cannot be written, or the reference is of other machines.
     """
-    page = render_report(bench, title=title, notes=notes, verify=verify, references=references)
+    page = render_report(bench, title=title, notes=notes, verify=verify, reference=reference)
     atomic_write(path, page)
     return Path(path)
 
@@ -53,17 +53,13 @@ def render_report(
     title: str = "Benchmark",
     notes: Sequence[str] = (),
     verify: dict[str, Any] | None = None,
-    references: Sequence[Build] = (),
+    reference: BenchResult | None = None,
 ) -> str:
     """The report as HTML text; arguments as in :func:`write_report`."""
-    names = [device.name for device in bench.devices]
-    for build in references:
-        if build.device not in names:
-            raise UsageError(
-                f"reference {build.name} ran on {build.device}, the result has {', '.join(names)}"
-            )
+    if reference is not None:
+        check_reference(bench, reference)
     sections = [
-        _section(bench, device, [b for b in references if b.device == device.name])
+        _section(bench, device, [] if reference is None else reference.on(device.name))
         for device in bench.devices
         if bench.on(device.name)
     ]
@@ -71,12 +67,12 @@ def render_report(
         TEMPLATE,
         title=title,
         notes=notes,
-        bench=bench,
+        builds=[*bench.builds, *(reference.builds if reference else ())],
         sections=sections,
         alone=len(sections) == 1,
         conditions=list(_conditions(bench)),
-        commands=list(_commands(bench)),
-        in_process=any(b.tool.name == "in-process" for b in bench.builds),
+        commands=list(_commands(bench, reference)),
+        method=list(_method(bench)),
         verify=list(_flatten(verify or {})),
     )
 
@@ -86,7 +82,7 @@ def _section(bench: BenchResult, device: Device, references: Sequence[Build]) ->
     builds = bench.on(device.name)
     shown = [*builds, *references]
     warnings = [*device.warnings]
-    warnings += [f"{build.name}: {line}" for build in builds for line in build.warnings]
+    warnings += [f"{build.name}: {line}" for build in shown for line in build.warnings]
     return {
         "device": device,
         "headline": headline(bench, device.name),
@@ -94,15 +90,13 @@ def _section(bench: BenchResult, device: Device, references: Sequence[Build]) ->
         "rows": [_row(b) for b in builds] + [_row(b, is_reference=True) for b in references],
         "conditions": list(_device_conditions(device)),
         "figures": list(_figures(shown)),
-        "times": [(b.name, where_time_goes(b.profile)) for b in builds if b.profile],
+        "times": [(b.name, groups) for b in builds if (groups := where_time_goes(b.profile))],
     }
 
 
 def _figures(builds: Sequence[Build]) -> Iterator[dict[str, str]]:
     """Title, name for screen readers, picture and caption of every figure that there is."""
-    interval = "Bars: 95 % interval of the accuracy from the number of images."
     medians = ", ".join(f"{b.name} {b.median_ms:.3g} ms" for b in builds)
-    sizes = ", ".join(f"{b.name} {kilobytes(b.size_bytes)}" for b in builds)
     scores = ", ".join(
         f"{b.name} {100 * b.accuracy:.1f} %" for b in builds if b.accuracy is not None
     )
@@ -112,21 +106,16 @@ def _figures(builds: Sequence[Build]) -> Iterator[dict[str, str]]:
             "title": "Accuracy, latency and size",
             "name": f"Accuracy over latency: {scores}; {medians}",
             "plot": plot,
-            "caption": f"Up and to the left is better; the area is the file's size. {interval}",
+            "caption": "Up and to the left is better; the area is the file's size. Bars: 95 % "
+            "interval of the accuracy from the number of images.",
         }
-    plot = plots.accuracy_versus_size(builds)
-    if plot is not None:
-        yield {
-            "title": "Accuracy and size",
-            "name": f"Accuracy over size: {scores}; {sizes}",
-            "plot": plot,
-            "caption": f"Up and to the left is better. {interval}",
-        }
+    cut = max(b.p90_ms for b in builds) > plots.axis_end(builds)
     yield {
         "title": "Latency",
         "name": f"Median latency: {medians}",
         "plot": plots.latency_bars(builds),
-        "caption": "Medians; whiskers from the 10th to the 90th percentile of the samples.",
+        "caption": "Medians; whiskers from the 10th to the 90th percentile of the samples"
+        + (", cut where the axis ends." if cut else "."),
     }
     yield {
         "title": "Samples",
@@ -135,7 +124,7 @@ def _figures(builds: Sequence[Build]) -> Iterator[dict[str, str]]:
         "caption": "Every sample; the bar marks the median.",
     }
     for build in builds:
-        if build.profile:
+        if where_time_goes(build.profile):
             top = max(build.profile, key=lambda row: row.mean_ms)
             yield {
                 "title": f"Operators of {build.name}",
@@ -146,7 +135,9 @@ def _figures(builds: Sequence[Build]) -> Iterator[dict[str, str]]:
 
 
 def kilobytes(size: int) -> str:
-    """Bytes as kB (1,000 bytes) or MB, three digits or more."""
+    """Bytes as kB (1,000 bytes), MB or GB, three digits or more."""
+    if size >= 10_000_000_000:
+        return f"{size / 1e9:,.1f} GB"
     if size >= 10_000_000:
         return f"{size / 1e6:,.1f} MB"
     return f"{size / 1e3:,.1f} kB"
@@ -198,7 +189,7 @@ def _conditions(bench: BenchResult) -> Iterator[tuple[str, str]]:
 def _device_conditions(device: Device) -> Iterator[tuple[str, str]]:
     bits = "" if device.os_bits is None else f", {device.os_bits}-bit programs"
     yield (
-        "Machine",
+        "Processor",
         f"{device.cpu_model}, {device.cores} usable cores, {device.machine}, {device.system}{bits}",
     )
     yield "Instruction sets", ", ".join(device.cpu_features) or "not known"
@@ -211,9 +202,39 @@ def _device_conditions(device: Device) -> Iterator[tuple[str, str]]:
         yield "Versions there", ", ".join(f"{k} {v}" for k, v in device.versions.items())
 
 
-def _commands(bench: BenchResult) -> Iterator[tuple[str, str]]:
-    """What was called: the benchmark, and the tools it called for each build."""
+def _method(bench: BenchResult) -> Iterator[str]:
+    """How samples were taken: on each device, and in general."""
+    devices = [device.name for device in bench.devices if bench.on(device.name)]
+    for name in devices:
+        first = bench.on(name)[0]
+        rounds = len(first.calls) or bench.context.rounds
+        text = (
+            f"{len(first.samples_ms)} samples per build in {rounds} rounds, after "
+            f"{first.warmup_runs} warm-up runs"
+        )
+        if first.tool.name == "in-process":
+            text += (
+                " and one before each group of samples; each build runs in a process of its own, "
+                "alive for the whole benchmark"
+            )
+        else:
+            text += f" in each call of {first.tool.name}"
+        if first.sample == "call":
+            text += "; a sample is the mean of one call"
+        yield text if len(devices) == 1 else f"On {name}: {text}"
+    yield f"Order: {bench.context.order}"
+    yield f"A sample covers: {bench.context.timed}"
+    yield "MAD: median absolute deviation from the median, not scaled; p90: 90th percentile"
+    yield f"Memory: {bench.context.memory_method}"
+    yield "The numbers hold for the machines named. Another may order the builds differently"
+
+
+def _commands(bench: BenchResult, reference: BenchResult | None) -> Iterator[tuple[str, str]]:
+    """What was called: the benchmarks, and the tools called for each build."""
     yield "All", " ".join(bench.context.command)
+    if reference is not None:
+        date = reference.context.date
+        yield f"The other network, {date:%Y-%m-%d}", " ".join(reference.context.command)
     for build in bench.builds:
         if build.tool.command:
             yield f"{build.name} on {build.device}", " ".join(build.tool.command)

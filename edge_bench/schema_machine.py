@@ -84,7 +84,8 @@ class Context(Strict):
         date: start, UTC.
         command: command line; of paths the last part.
         seed: of the inputs, the order and the bootstrap.
-        rounds: interleaved rounds the samples were spread over.
+        rounds: interleaved rounds the samples were spread over; where a tool took them, see the
+            calls of its builds.
         order: how the builds took turns.
         memory_method: what ``peak_memory_bytes`` means here.
         timed: what a sample covers.

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_bench.headline import headline
 from edge_bench.schema import BenchResult, Build
+from irnet_keras.errors import UsageError
 
 COLUMNS = (
     "device", "name", "size_bytes", "median_ms", "mad_ms", "p90_ms", "min_ms", "mean_ms",
@@ -17,12 +18,20 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def csv_text(result: BenchResult) -> str:
-    """One row per build, columns ``COLUMNS``; empty cells where something was not measured."""
+def csv_text(result: BenchResult, reference: BenchResult | None = None) -> str:
+    """One row per build, columns ``COLUMNS``; empty cells where something was not measured.
+
+    Builds of a reference have an empty ``ratio``: their latency is relative to no build of
+    ``result``. Arguments and errors as in :func:`markdown`.
+    """
+    others = []
+    if reference is not None:
+        check_reference(result, reference)
+        others = [build.model_copy(update={"ratio": None}) for build in reference.builds]
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for build in result.builds:
+    for build in [*result.builds, *others]:
         writer.writerow({name: _spreadsheet(value) for name, value in _cells(build).items()})
     return text.getvalue()
 
@@ -47,13 +56,47 @@ def _spreadsheet(value: Any) -> Any:
     return value
 
 
-def markdown(result: BenchResult) -> str:
-    """A table per device, for READMEs."""
+def check_reference(result: BenchResult, reference: BenchResult) -> None:
+    """Raise :class:`UsageError` unless every device of ``reference`` is one of ``result``.
+
+    ``"local"`` is another machine on another day: CPU and cores must be the same, too.
+    """
+    devices = {device.name: device for device in result.devices}
+    for other in reference.devices:
+        own = devices.get(other.name)
+        if own is None:
+            raise UsageError(f"--reference ran on {other.name}, the result on {', '.join(devices)}")
+        for label, a, b in (
+            ("CPU", own.cpu_model, other.cpu_model),
+            ("instruction set", own.machine, other.machine),
+            ("number of cores", own.cores, other.cores),
+        ):
+            if a != b:
+                raise UsageError(
+                    f"--reference ran on another machine than the result: {label} of {own.name} "
+                    f"is {b}, not {a}"
+                )
+
+
+def markdown(result: BenchResult, reference: BenchResult | None = None) -> str:
+    """A table per device, for READMEs.
+
+    Args:
+        result: what was measured.
+        reference: builds of other networks on the same devices, as further rows.
+
+    Raises:
+        UsageError: the reference is of other machines.
+    """
+    if reference is not None:
+        check_reference(result, reference)
     parts = []
     for device in result.devices:
         rows = [_markdown_row(build) for build in result.on(device.name)]
         if not rows:
             continue
+        if reference is not None:
+            rows += [_markdown_row(b, "another network") for b in reference.on(device.name)]
         titles = ["Build", "Size", "Median", "p90", "Times as fast", "Accuracy"]
         lines = [_line(titles), "| --- |" + " ---: |" * (len(titles) - 1)]
         lines += [_line(row) for row in rows]
@@ -67,13 +110,14 @@ def markdown(result: BenchResult) -> str:
             f"{result.context.date:%Y-%m-%d}: `{_code(' '.join(result.context.command))}`",
         ]
         lines += [f"\nWarning: {_escaped(w)}." for w in device.warnings]
+        if len(result.devices) > 1:
+            lines = [f"**{_escaped(device.name)}**", "", *lines]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown_row(build: Build) -> list[str]:
-    speed = "1"
-    if build.ratio is not None:
+def _markdown_row(build: Build, speed: str = "") -> list[str]:
+    if not speed and build.ratio is not None:
         r = build.ratio
         speed = f"{1 / r.value:.2f} ({1 / r.high:.2f} to {1 / r.low:.2f})"
     accuracy = ""
@@ -84,19 +128,24 @@ def _markdown_row(build: Build) -> list[str]:
         f"{build.size_bytes / 1e3:,.1f} kB",
         f"{build.median_ms:.3f} ms",
         f"{build.p90_ms:.3f} ms",
-        speed,
+        speed or "1",
         accuracy,
     ]
 
 
-def model_card(result: BenchResult) -> str:
-    """A section for a model card: what was measured, where, and what it does not say."""
-    runs = sorted({f"{b.name}: {b.engine}, kernels {b.kernel or 'none'}" for b in result.builds})
-    hashes = {b.name: b.sha256 for b in result.builds}
+def model_card(result: BenchResult, reference: BenchResult | None = None) -> str:
+    """A section for a model card: what was measured, where, and what it does not say.
+
+    Arguments and errors as in :func:`markdown`.
+    """
+    builds = [*result.builds, *(reference.builds if reference else ())]
+    several = len(result.devices) > 1
+    runs = [f"{b.name}{f' on {b.device}' if several else ''}: {b.engine}" for b in builds]
+    hashes = {b.name: b.sha256 for b in builds}
     lines = [
         "## Measured on the edge",
         "",
-        markdown(result).rstrip(),
+        markdown(result, reference).rstrip(),
         "",
         "What ran:",
         "",

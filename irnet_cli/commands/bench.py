@@ -177,9 +177,11 @@ def _print_times(build: "Build") -> None:
     """Which operators take the time, and what is known about them."""
     from edge_bench.profiles import where_time_goes
 
+    groups = where_time_goes(build.profile)
     if build.profile:
-        print(f"\n{build.name}: where the time goes")
-    for group in where_time_goes(build.profile):
+        what = "where the time goes" if groups else f"{build.tool.name} told no operator apart"
+        print(f"\n{build.name}: {what}")
+    for group in groups:
         kind = f", {group.kind}" if group.kind else ""
         hint = f": {group.hint}" if group.hint else ""
         text = f"{group.count} x {group.op}{kind}{hint}"

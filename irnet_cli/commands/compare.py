@@ -16,13 +16,17 @@ def compare(
     old: Annotated[Path, typer.Argument(help="JSON of irnet bench or quickstart: before.")],
     new: Annotated[Path, typer.Argument(help="The same: after.")],
     seed: Annotated[int, typer.Option(min=0, help="Of bootstrap and permutations.")] = 0,
+    min_effect: Annotated[
+        float,
+        typer.Option(help="Smallest change that is called one, 0 to 1: 0.03 is 3 %."),
+    ] = 0.03,
     json_file: JsonOption = None,
 ) -> None:
     """Say which builds became faster or slower, and whether that is more than chance."""
     check_files([("--json", json_file)], [("OLD", old), ("NEW", new)])
     from edge_bench.compare import compare as run
 
-    result = run(read_results(old).bench, read_results(new).bench, seed=seed)
+    result = run(read_results(old).bench, read_results(new).bench, min_effect=min_effect, seed=seed)
     for line in result.warnings:
         log(f"warning: {line}")
     if not write_json(json_file, result.as_json()):
@@ -33,6 +37,8 @@ def _print(result: "Comparison") -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from edge_bench.compare import LEVEL
 
     table = Table()
     table.add_column("build", overflow="fold")
@@ -61,5 +67,6 @@ def _print(result: "Comparison") -> None:
             print(f"{label}: {name}")
     print(
         "ratio: new median over old, with its 95 % bootstrap interval; p: permutation test with "
-        "Holm's correction"
+        f"Holm's correction; faster or slower: p < {LEVEL:g} and the interval beyond a "
+        f"change of {100 * result.min_effect:.3g} % (--min-effect)"
     )

@@ -45,13 +45,13 @@ def report(
     from edge_bench import tables
     from edge_bench.report import write_report
 
-    references = read_results(reference).bench.builds if reference is not None else []
+    other = read_results(reference).bench if reference is not None else None
     write_report(
         found.bench,
         output,
         title=title or results.stem,
         verify=found.verify,
-        references=references,
+        reference=other,
     )
     print(output)
     for path, text in (
@@ -60,5 +60,5 @@ def report(
         (model_card, tables.model_card),
     ):
         if path is not None:
-            atomic_write(path, text(found.bench))
+            atomic_write(path, text(found.bench, other))
             print(path)

@@ -1,5 +1,6 @@
 """``irnet train``."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -53,6 +54,7 @@ def train(
     if dry_run:
         show_plan(config, data_dir, strategy, json_file)
         return
+    existed = run_dir is not None and run_dir.exists()
     if run_dir:
         make_folder(run_dir)
     devices = start_devices(strategy)
@@ -66,11 +68,15 @@ def train(
     folder = run_dir or run_folder.new_run_folder(config.name)
     if devices.writes:
         log(f"run folder: {folder}")
-        if not (folder / run_folder.CONFIG).exists():
-            run_folder.write_config(folder, config)
-    summary = run(
-        config, folder, resume=resume, data_dir=place, data=data, devices=devices, log=log
-    )
+    try:
+        summary = run(
+            config, folder, resume=resume, data_dir=place, data=data, devices=devices, log=log
+        )
+    except UsageError:
+        if devices.writes and not existed:
+            with contextlib.suppress(OSError):  # it is not empty: the run had begun
+                folder.rmdir()
+        raise
     if not write_json(json_file, summary):
         for key, value in summary.items():
             print(f"{key}: {value}")

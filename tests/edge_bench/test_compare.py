@@ -102,6 +102,35 @@ def test_only_what_changed_is_called_changed() -> None:
     assert result == compare(example(), changed({"w1a1": 0.9, "int8": 1.2}))
 
 
+def test_a_change_below_the_minimum_effect_is_none() -> None:
+    """The example's samples spread by 2 %, so its intervals reach about 1 % to each side."""
+    shifted = changed({"float32": 1.03, "int8": 1.06, "w1a1": 0.94})
+    result = compare(example(), shifted)
+    assert [c.p < 0.05 for c in result.changes] == [True] * 3
+    assert [c.verdict for c in result.changes] == ["no difference shown", "slower", "faster"]
+    result = compare(example(), shifted, min_effect=0)
+    assert [c.verdict for c in result.changes] == ["slower", "slower", "faster"]
+    assert result.as_json()["min_effect"] == 0
+    result = compare(example(), shifted, min_effect=0.08)
+    assert {c.verdict for c in result.changes} == {"no difference shown"}
+    for bad in (-0.01, 1.5, float("nan")):
+        with pytest.raises(UsageError, match=f"--min-effect must be from 0 to 1, got {bad:g}"):
+            compare(example(), example(), min_effect=bad)
+
+
+def test_all_builds_slower_is_said_to_be_perhaps_the_machine() -> None:
+    slower = changed({"float32": 1.5, "int8": 1.5, "w1a1": 1.4})
+    assert compare(example(), slower).warnings == (
+        "local: every build is slower: the machine may have changed rather than the builds",
+    )
+    assert compare(example(), changed({"float32": 1.5, "int8": 1.5})).warnings == ()
+    one = parse_bench(
+        {**slower.model_dump(mode="json"), "builds": slower.model_dump(mode="json")["builds"][:1]},
+        "x",
+    )
+    assert compare(example(), one).warnings == ()
+
+
 def test_accuracies_are_compared_with_their_margin() -> None:
     old = example("a").with_accuracy({"a": {"accuracy": 0.9, "num_examples": 900}})
     new = example("a").with_accuracy({"a": {"accuracy": 0.8, "num_examples": 1600}})

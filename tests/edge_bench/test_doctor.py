@@ -15,10 +15,16 @@ from results import DEVICE
 
 from converters.explain import Explanation, explain
 from converters.graph import Graph, read_graph
-from edge_bench.conditions import kernel_of, throttling_flags
+from edge_bench.conditions import (
+    kernel_of,
+    kernel_warnings,
+    throttling_flags,
+    with_warnings,
+)
 from edge_bench.doctor import Diagnosis, Finding, diagnose
-from edge_bench.examine import examine_machine, examine_model
+from edge_bench.examine import examine_machine, examine_model, shares_in_lce
 from edge_bench.examine_target import examine_target, timed
+from edge_bench.host import those_that_matter
 from edge_bench.schema import Device
 from edge_bench.targets import parse_address
 from edge_bench.tools import OpTime
@@ -102,6 +108,14 @@ def conv(**options: Any) -> Any:
             {"before": state(load_average=[3, 1, 1])},
             "throttling or a busy machine", "load 3.00 on 4 cores", "other work",
         ),
+        (  # more than its own 2 threads and half of the 4 cores
+            {"before": state(load_average=[1, 1, 1]), "after": state(load_average=[5.1, 1, 1])},
+            "throttling or a busy machine", "load 1.00, then 5.10 on 4 cores", "other work",
+        ),
+        (
+            {"before": state(temperature_c=70), "after": state(temperature_c=50)},
+            "throttling or a busy machine", "fell from 70 to 50", "heat sink",
+        ),
     ],
 )  # fmt: skip
 def test_causes_in_the_machine(change: dict, cause: str, evidence: str, cure: str) -> None:
@@ -115,6 +129,45 @@ def test_a_good_machine_has_none_and_an_unreadable_one_neither() -> None:
     assert causes(diagnose(device(), threads=4)) == []
     unread = device(before=state(), after=state(), os_bits=None, cpu_features=[])
     assert causes(diagnose(unread)) == []
+    own_load = device(before=state(load_average=[0, 0, 0]), after=state(load_average=[6, 1, 1]))
+    assert causes(diagnose(own_load, threads=4)) == []
+
+
+@pytest.mark.parametrize(
+    ("features", "machine", "missing"),
+    [
+        # as /proc/cpuinfo of a Pi Zero (ARMv6), a Pi 3 with a 32-bit and a 64-bit system says
+        ("half thumb fastmult vfp edsp java tls", "armv6l", True),
+        ("half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae evtstrm crc32",
+         "armv7l", False),
+        ("fp asimd evtstrm crc32 cpuid", "aarch64", False),
+        # an x86 host that shines through an emulator
+        ("fpu vme sse2 avx2", "aarch64", False),
+    ],
+)  # fmt: skip
+def test_an_arm_without_neon_is_known_by_what_its_kernel_lists(
+    features: str, machine: str, missing: bool
+) -> None:
+    listed = those_that_matter(features.split())
+    found = diagnose(device(machine=machine, cpu_features=listed))
+    assert causes(found) == ["no NEON"] * missing
+
+
+def test_what_is_slow_is_called_out_in_results_too() -> None:
+    """As the table, the JSON and the report show it: the device's and the builds' warnings."""
+    slow = device(os_bits=32, cpu_features=["vfp"], machine="armv7l", warnings=["earlier"])
+    assert [w.split(":")[0] for w in with_warnings(slow).warnings] == [
+        "earlier", "32-bit userland", "no NEON",
+    ]  # fmt: skip
+    assert with_warnings(device()).warnings == []
+    assert kernel_warnings("avx2 and scalar")[0].startswith(
+        "binary operators ran in scalar kernels"
+    )
+    assert kernel_warnings("reference") == [
+        "binary operators ran in LCE's reference kernels, which are for debugging"
+    ]
+    for good in ("neon", "avx512", "default", "indirect", None):
+        assert kernel_warnings(good) == []
 
 
 def test_bits_of_the_firmware_by_hand() -> None:
@@ -179,6 +232,23 @@ def test_causes_in_the_network() -> None:
     stem = diagnose(device(), explanation=binary_layers(conv(), stem=7))
     assert find(stem, "the stem dominates").evidence.startswith("CONV_2D 0 ")
     assert "--leftovers int8" in find(stem, "the stem dominates").cure
+
+
+def test_shares_in_lce_are_of_the_run_there() -> None:
+    """10 ms in the delegate, 6 of them 1-bit; in LCE 40 ms: the other 4 ms are a tenth."""
+    plain = binary_layers(conv(), conv())
+    kinds = [op.kind == "1-bit" for op in plain.ops]
+    shares = [0.6 / sum(kinds) if b else 0.4 / kinds.count(False) for b in kinds]
+    ops = tuple(
+        op.model_copy(update={"measured_share": s}) for op, s in zip(plain.ops, shares, strict=True)
+    )
+    measured = plain.model_copy(update={"ops": ops})
+    found = shares_in_lce(measured, 10.0, 40.0)
+    for op, binary in zip(found.ops, kinds, strict=True):
+        expected = 0.9 / sum(kinds) if binary else 0.1 / kinds.count(False)
+        assert op.measured_share == pytest.approx(expected)
+    assert shares_in_lce(measured, 10.0, 3.0) == measured  # float operators alone take 4 ms
+    assert shares_in_lce(plain, 10.0, 40.0) == plain
 
 
 def test_without_xnnpack_the_float_operators_are_named() -> None:

@@ -48,6 +48,14 @@ def test_mock_data_of_tfds_passes(folder):
     assert ((data.labels >= 0) & (data.labels < 100)).all()
 
 
+def test_refused_training_leaves_nothing_behind(folder, tmp_path):
+    command = ["train", RECIPE, "--run-dir", str(tmp_path / "run"), "--data-dir", str(folder)]
+    command += ["--set", "validation_images=16", "--set", "batch_size=40"]
+    error = CliRunner().invoke(app, command).exception
+    assert str(error) == "batch_size must be at most the 32 training images, got 40"
+    assert not (tmp_path / "run").exists()
+
+
 def test_recipe_trains_and_is_scored_by_name(folder, tmp_path):
     overrides = {"epochs": 1, "batch_size": 32, "validation_images": 16}
     summary = train(get_recipe(RECIPE).with_overrides(overrides), tmp_path, data_dir=str(folder))
