@@ -1,7 +1,6 @@
 """What a target is and has (`irnet device info`), and our runtime on it (`irnet device setup`)."""
 
 import dataclasses
-import json
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 from edge_bench.schema import CpuState
 from edge_bench.targets import Facts, Target, TargetError
 from edge_bench.targets.target import VENV
+from edge_bench.tools import info_argv, read_info
 from irnet_keras.errors import CheckFailed, UsageError
 
 SETUP_ARCHS = ("aarch64", "x86_64")  # that LiteRT has wheels for
@@ -77,19 +77,18 @@ def _runtime(target: Target) -> tuple[dict[str, Any] | None, list[str]]:
         python = target.python
     except TargetError:
         return None, ["Python 3: lce_delegate needs it, benchmark_model does not"]
-    done = target.run([python, "-m", "lce_delegate", "info", "--json", "-"], timeout_s=120)
-    missing = "lce_delegate: irnet device setup"
-    if done.status:
-        return None, [missing]
+    done = target.run(info_argv(python), timeout_s=120)
     try:
-        value = json.loads(done.stdout)
-        return {
-            "lce_delegate": str(value["version"]),
-            "litert": str(value["runtime"]["version"]) if value["runtime"] else None,
-            "kernels": [str(s["name"]) for s in value["kernel_sets"] if s["supported"]],
-        }, [] if value["runtime"] else ["LiteRT: irnet device setup"]
-    except (ValueError, KeyError, TypeError):
-        return None, [missing]
+        if done.status:
+            raise ValueError(done.last_line())
+        found = read_info(done.stdout)
+    except ValueError:
+        return None, ["lce_delegate: irnet device setup"]
+    return {
+        "lce_delegate": found.version,
+        "litert": found.runtime.version if found.runtime else None,
+        "kernels": [each.name for each in found.kernel_sets if each.supported],
+    }, [] if found.runtime else ["LiteRT: irnet device setup"]
 
 
 def setup(
@@ -139,7 +138,6 @@ def setup(
     done = target.run(argv, timeout_s=_SECONDS)
     if done.status:
         raise target.error(f"setup failed: {done.last_line()}")
-    target.forget_python()
     return [path.name for path in chosen]
 
 

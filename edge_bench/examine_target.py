@@ -9,8 +9,8 @@ from converters.explain.measure import merged_ops
 from converters.explain.wiring import Wiring
 from converters.graph import Graph
 from edge_bench.doctor import Diagnosis, diagnose
-from edge_bench.remote_calls import CallKey, Logs, call
-from edge_bench.remote_result import describe
+from edge_bench.remote_calls import Logs, call, temporary_logs
+from edge_bench.remote_result import describe, engine_of
 from edge_bench.remote_tools import ToolFiles, prepare
 from edge_bench.targets import Address, connect
 from edge_bench.tools import ModelFile, OpTime, ToolOptions
@@ -44,31 +44,30 @@ def examine_target(
         UsageError: a bad argument, or something has to be mended on this side first.
         CheckFailed: the target cannot be reached, or the tool failed there.
     """
-    with connect(address, log=log) as target, tempfile.TemporaryDirectory() as folder:
+    with connect(address, log=log) as target, temporary_logs() as folder:
         target.facts()
         before = target.conditions()
         if graph is None:
             device = describe(target, target.label, {}, before, target.conditions())
             return diagnose(device, threads=threads)
         ready = prepare(target, "lce_delegate", ToolFiles())
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(graph.data)
-        remote = target.push(path)
+        with tempfile.TemporaryDirectory() as copy:
+            path = Path(copy) / "model.tflite"
+            path.write_bytes(graph.data)
+            remote = target.push(path)
         model = ModelFile(Path(remote).stem, len(graph.data))
         options = ToolOptions(
             num_threads=threads, num_runs=runs, kernel=kernel, enable_op_profiling=True
         )
-        key = CallKey(address.text, ready.info.name, model.sha256, options, 0)
         log(f"timing {runs} runs on {target.label}")
-        logs = Logs(Path(folder) / "logs", resume=False)
-        result = call(target, ready.tool, key, remote, model, logs, _SECONDS, log)
+        logs = Logs(folder, resume=False)
+        result = call(target, ready, options, 0, remote, model, logs, _SECONDS, log)
         device = describe(target, target.label, ready.versions, before, target.conditions())
-    delegate = f" + {result.delegate}" + (f" ({result.kernel})" if result.kernel else "")
     return diagnose(
         device,
         threads=threads,
         explanation=timed(explain(graph, name), graph, result.profile),
-        engine=f"{result.runtime}{delegate}, {UNSEEN}",
+        engine=f"{engine_of(result, ready.info.name)}, {UNSEEN}",
         run_ms=(result.inference.median or result.inference.mean) / 1e3,
     )
 

@@ -19,7 +19,7 @@ from irnet_keras.training.run_folder import git_revision
 
 _PACKAGES = ("irnet", "lce-delegate", "larq-compute-engine", "ai-edge-litert", "numpy")
 _GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
-_THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")  # Raspberry Pi's
+THROTTLED = Path("/sys/devices/platform/soc/soc:firmware/get_throttled")  # Raspberry Pi's
 # As /proc/cpuinfo calls the instruction sets that kernels are chosen by.
 # vfp and fp, which every ARM has that runs LiteRT, tell one without NEON from an unreadable one.
 CPU_FEATURES = (
@@ -88,7 +88,7 @@ def context(before: CpuState, after: CpuState, **measured: Any) -> Context:
 
 def _throttling() -> list[str] | None:
     with contextlib.suppress(OSError, ValueError):
-        return throttling_flags(int(_THROTTLED.read_text(), 16))
+        return throttling_flags(int(THROTTLED.read_text(), 16))
     return None
 
 

@@ -12,10 +12,12 @@ from converters.untrusted import DEFAULT_POLICY, Policy, check_graph, read_untru
 from edge_bench import conditions, host
 from edge_bench.local import split_evenly, unique_names
 from edge_bench.remote_accuracy import Agreement, Labelled, agreement
-from edge_bench.remote_calls import CallKey, Logs, call, joined
+from edge_bench.remote_calls import Logs, call, joined
 from edge_bench.remote_result import Measured, build_of, describe
 from edge_bench.remote_tools import Ready, ToolFiles, check_tool, prepare
 from edge_bench.schema import (
+    MIN_CALLS,
+    MIN_SAMPLES,
     BenchResult,
     Build,
     Device,
@@ -151,26 +153,45 @@ def _device_name(target: Target, taken: Sequence[str]) -> str:
     return name
 
 
+def _runs_per_round(plan: Plan, ready: Ready) -> list[int]:
+    """What each call of the tool is asked for.
+
+    Raises:
+        UsageError: too few samples would come of it.
+    """
+    runs = plan.options.num_runs
+    if ready.tool.samples_are_runs:
+        if runs < MIN_SAMPLES:
+            raise UsageError(f"--num-runs must be at least {MIN_SAMPLES}, got {runs}")
+        return split_evenly(runs, min(plan.rounds or ROUNDS_OF_RUNS, runs))
+    rounds = plan.rounds or ROUNDS_OF_CALLS
+    if rounds < MIN_CALLS:
+        raise UsageError(
+            f"--rounds must be at least {MIN_CALLS} with {ready.tool.name}, of which a sample is "
+            f"a whole call, got {rounds}"
+        )
+    return [runs] * rounds
+
+
 def _measure(
     target: Target, name: str, plan: Plan, logs: Logs, log: Callable[[str], None]
 ) -> tuple[Device, list[Build]]:
     """All builds on one target."""
     ready = prepare(target, plan.tool, plan.tool_files)
+    per_round = _runs_per_round(plan, ready)
+    if plan.data is not None and ready.info.name != "lce_delegate":
+        prepare(target, "lce_delegate", ToolFiles())  # fails now rather than after the timing
     titles = unique_names(list(plan.files))
     remotes = [target.push(path) for path in plan.files]
     models = [
         ModelFile(Path(r).stem, p.stat().st_size) for r, p in zip(remotes, plan.files, strict=True)
     ]
     each = plan.options
-    runs = ready.tool.samples_are_runs
-    rounds = plan.rounds or (ROUNDS_OF_RUNS if runs else ROUNDS_OF_CALLS)
-    per_round = split_evenly(each.num_runs, rounds) if runs else [each.num_runs] * rounds
     timeout_s = plan.start_s + 2 * each.max_secs
     reused = logs.reused
 
     def run(i: int, number: int, options: ToolOptions) -> ToolResult:
-        key = CallKey(target.address.text, _identity(ready), models[i].sha256, options, number)
-        return call(target, ready.tool, key, remotes[i], models[i], logs, timeout_s, log)
+        return call(target, ready, options, number, remotes[i], models[i], logs, timeout_s, log)
 
     rng = np.random.default_rng(plan.seed)
     before = target.conditions()
@@ -202,7 +223,3 @@ def _measure(
         text = f"{logs.reused - reused} of the calls are of an earlier, interrupted run"
         device = device.model_copy(update={"warnings": [text]})
     return device, builds
-
-
-def _identity(ready: Ready) -> str:
-    return f"{ready.info.name} {ready.info.sha256 or ready.versions}"

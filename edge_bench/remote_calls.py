@@ -1,14 +1,17 @@
 """Calls of a tool whose raw logs are kept, so that an interrupted benchmark can go on."""
 
+import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from edge_bench.remote_tools import Ready
 from edge_bench.targets import Target, TargetError
-from edge_bench.tools import ModelFile, Tool, ToolOptions, ToolResult
+from edge_bench.tools import ModelFile, ToolOptions, ToolResult
 from irnet_keras.errors import CheckFailed, IrnetError, UsageError
 from irnet_keras.files import atomic_write, make_folder
 
@@ -16,29 +19,27 @@ _LOG = re.compile(r"[0-9a-f]{24}(-failed)?\.log")
 _SHOWN = 200_000  # characters of a failed call's output that are kept
 
 
-@dataclass(frozen=True)
-class CallKey:
-    """What a call's log is found by again.
+@contextlib.contextmanager
+def temporary_logs() -> Iterator[Path]:
+    """A folder for logs that stays only if there is an error and a log."""
+    folder = Path(tempfile.mkdtemp(prefix="irnet-logs-"))
+    try:
+        yield folder
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
 
-    Attributes:
-        target: address.
-        tool: name and SHA-256 or version.
-        model: SHA-256.
-        options: of the call.
-        number: of the round; -1 for the profile.
+
+def log_name(target: Target, ready: Ready, command: Sequence[str], number: int) -> str:
+    """What a call's log is found by again: where, what and which round.
+
+    The command has the model, the delegate and all options in it; files are named by SHA-256.
     """
-
-    target: str
-    tool: str
-    model: str
-    options: ToolOptions
-    number: int
-
-    @property
-    def file(self) -> str:
-        """Name of the log without suffix."""
-        text = json.dumps([self.target, self.tool, self.model, repr(self.options), self.number])
-        return hashlib.sha256(text.encode()).hexdigest()[:24]
+    words = [word.replace(f"{target.folder}/", "") for word in command]
+    text = json.dumps([target.address.text, ready.identity, words, number])
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 class Logs:
@@ -63,19 +64,20 @@ class Logs:
                 if _LOG.fullmatch(path.name):
                     path.unlink()
 
-    def path(self, key: CallKey) -> Path:
+    def path(self, name: str) -> Path:
         """Log of a finished call."""
-        return self.folder / f"{key.file}.log"
+        return self.folder / f"{name}.log"
 
-    def failed(self, key: CallKey) -> Path:
+    def failed(self, name: str) -> Path:
         """Log of a failed call."""
-        return self.folder / f"{key.file}-failed.log"
+        return self.folder / f"{name}-failed.log"
 
 
 def call(
     target: Target,
-    tool: Tool,
-    key: CallKey,
+    ready: Ready,
+    options: ToolOptions,
+    number: int,
     remote: str,
     model: ModelFile,
     logs: Logs,
@@ -86,8 +88,9 @@ def call(
 
     Args:
         target: where.
-        tool: what.
-        key: of the log.
+        ready: what.
+        options: of the call.
+        number: of the round; -1 for the profile.
         remote: path of the model on the target.
         model: what it must be.
         logs: where the log goes.
@@ -97,7 +100,10 @@ def call(
     Raises:
         CheckFailed: the tool failed, or its output is not as known; names the raw log.
     """
-    path = logs.path(key)
+    tool = ready.tool
+    command = tool.argv(remote, options)
+    name = log_name(target, ready, command, number)
+    path, failed = logs.path(name), logs.failed(name)
     if path.is_file():
         try:
             result = tool.parse(path.read_text(encoding="utf-8"), path, model)
@@ -106,8 +112,7 @@ def call(
         else:
             logs.reused += 1
             return result
-    done = target.run(tool.argv(remote, key.options), timeout_s=timeout_s)
-    failed = logs.failed(key)
+    done = target.run(command, timeout_s=timeout_s)
     if done.status:
         atomic_write(failed, f"{done.stdout[-_SHOWN:]}\n--- stderr\n{done.stderr[-_SHOWN:]}")
         raise target.error(f"{tool.name} {_ending(done.status)}: {done.last_line()}; log: {failed}")

@@ -65,26 +65,27 @@ def build_of(
         ratio = Ratio(to=first.name, value=value, low=low, high=high)
     last = results[-1]
     count = sum(r.inference.count for r in results)
-    memory = max((r.memory_mb for r in results if r.memory_mb is not None), default=None)
-    engine = " + ".join(t for t in (last.runtime or ready.info.name, last.delegate) if t)
-    if last.kernel:
-        engine += f" ({last.kernel})"
+    memory = max((r.memory_mib or 0.0 for r in results), default=0.0)
     command = [host.without_places(w) for w in ready.tool.argv(made.path.name, options)]
+    if ready.info.sha256:  # copied, it has that for a name
+        command[0] = ready.info.name
     return Build(
         name=made.title,
         path=made.path.name,
         sha256=made.model.sha256,
         size_bytes=made.model.size_bytes,
-        engine=engine,
+        engine=engine_of(last, ready.info.name),
         threads=max(1, options.num_threads),
-        warmup_runs=ready.tool.warmup_runs(options),
+        warmup_runs=min(
+            (r.warmup.count for r in results if r.warmup), default=ready.tool.warmup_runs(options)
+        ),
         samples_ms=samples,
         median_ms=summary.median,
         mad_ms=summary.mad,
         p90_ms=summary.p90,
         min_ms=min(r.inference.minimum for r in results) / 1e3,
         mean_ms=sum(r.inference.mean * r.inference.count for r in results) / count / 1e3,
-        peak_memory_bytes=int(memory * 1e6) if memory is not None and memory >= 0 else None,
+        peak_memory_bytes=int(memory * 2**20) if memory > 0 else None,
         ratio=ratio,
         accuracy=made.score.accuracy if made.score else None,
         num_examples=made.score.num_examples if made.score else None,
@@ -100,6 +101,12 @@ def build_of(
             *dict.fromkeys(host.without_folders(text) for text in last.warnings),
         ],
     )
+
+
+def engine_of(result: ToolResult, tool: str) -> str:
+    """Runtime, delegate and kernels that ran; the tool where it does not tell its runtime."""
+    engine = " + ".join(text for text in (result.runtime or tool, result.delegate) if text)
+    return f"{engine} ({result.kernel})" if result.kernel else engine
 
 
 def _profile(made: Measured) -> list[OpRow]:

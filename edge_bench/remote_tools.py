@@ -1,6 +1,5 @@
 """Which tool runs on a target, and what has to be there for it."""
 
-import json
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +7,29 @@ from pathlib import Path
 from edge_bench.host import without_places
 from edge_bench.schema import ToolInfo
 from edge_bench.targets import Facts, Target
-from edge_bench.tools import TOOLS, BenchmarkModel, LceBenchmarkModel, LceDelegate, Tool
+from edge_bench.tools import (
+    TOOLS,
+    BenchmarkModel,
+    LceBenchmarkModel,
+    LceDelegate,
+    Tool,
+    info_argv,
+    read_info,
+)
 from irnet_keras.errors import CheckFailed, UsageError
 from irnet_keras.files import sha256_file
 
 AUTO = "auto"
 _SETUP = "irnet device setup"
 _INFO_SECONDS = 120.0
+UNTOLD = "of unknown version (the program prints none; see its SHA-256)"
+# LCE's and TensorFlow's guides put their programs into these folders.
+_ANDROID = "/data/local/tmp"
+_FIND = r"""
+for path in "$(command -v "$1")" "$HOME/$1" "$2/$1"; do
+  if [ -f "$path" ] && [ -x "$path" ]; then echo "$path"; exit 0; fi
+done
+"""
 # e_machine and EI_CLASS of ELF headers (System V ABI), by what `uname -m` says.
 _ELF = {
     (62, 2): "x86_64",
@@ -57,6 +72,11 @@ class Ready:
     info: ToolInfo
     versions: dict[str, str]
 
+    @property
+    def identity(self) -> str:
+        """Which tool it is, of which build."""
+        return f"{self.info.name} {self.info.sha256 or self.versions}"
+
 
 def check_tool(name: str) -> None:
     """Raise :class:`UsageError` for the name of no tool."""
@@ -69,7 +89,8 @@ def prepare(target: Target, name: str, files: ToolFiles) -> Ready:
 
     Args:
         target: opened.
-        name: one of ``TOOLS``, or ``"auto"``: the binary that was given, else ``lce_delegate``.
+        name: one of ``TOOLS``, or ``"auto"``: the binary that was given, else ``lce_delegate``,
+            else a binary that is there.
         files: what to push.
 
     Raises:
@@ -77,9 +98,9 @@ def prepare(target: Target, name: str, files: ToolFiles) -> Ready:
         CheckFailed: a binary for another machine.
     """
     if name == AUTO:
-        name = "lce_delegate"
-        if files.binary is not None:
-            name = "lce_benchmark_model" if files.delegate is None else "benchmark_model"
+        if files.binary is None:
+            return _what_is_there(target, files)
+        name = "lce_benchmark_model" if files.delegate is None else "benchmark_model"
     if name != "lce_benchmark_model" and (files.use_reference_bconv or files.use_indirect_bgemm):
         raise UsageError(
             "--use-reference-bconv and --use-indirect-bgemm are flags of lce_benchmark_model, "
@@ -87,59 +108,83 @@ def prepare(target: Target, name: str, files: ToolFiles) -> Ready:
         )
     if name == "lce_delegate":
         return _package(target)
-    binary, digest = _binary(target, name, files.binary)
-    if name == "lce_benchmark_model":
-        tool: Tool = LceBenchmarkModel(binary, files.use_reference_bconv, files.use_indirect_bgemm)
-    else:
-        delegate = None
-        if files.delegate is not None:
-            check_machine(files.delegate, target.facts(), target.address.text)
-            delegate = target.push(files.delegate)
-        tool = BenchmarkModel(binary, delegate)
-    return Ready(tool, ToolInfo(name=tool.name, sha256=digest), {})
+    return _program(target, name, files)
+
+
+def _what_is_there(target: Target, files: ToolFiles) -> Ready:
+    """``lce_delegate``, which tells most; a program where that does not work."""
+    try:
+        return prepare(target, "lce_delegate", files)
+    except CheckFailed:
+        for name in ("lce_benchmark_model", "benchmark_model"):
+            if _place(target, name):
+                return prepare(target, name, files)
+        raise
 
 
 def _package(target: Target) -> Ready:
     python = target.python
-    done = target.run(
-        [python, "-m", "lce_delegate", "info", "--json", "-"], timeout_s=_INFO_SECONDS
-    )
+    done = target.run(info_argv(python), timeout_s=_INFO_SECONDS)
     try:
         if done.status:
             raise ValueError(done.last_line())
-        info = json.loads(done.stdout)
-        version = str(info["version"])
-        versions = {"lce-delegate": version}
-        if info["runtime"] is not None:
-            versions[str(info["runtime"]["name"])] = str(info["runtime"]["version"])
-    except (ValueError, KeyError, TypeError) as error:
+        info = read_info(done.stdout)
+    except ValueError as error:
         raise CheckFailed(
             f"{target.address.text}: `python -m lce_delegate` does not work there "
             f"({without_places(str(error))}): {_SETUP} {target.address.text}"
         ) from error
+    versions = {"lce-delegate": info.version}
+    if info.runtime is not None:
+        versions[info.runtime.name] = info.runtime.version
     found = target.facts().python
     if found:
         versions["python"] = found
     return Ready(
-        LceDelegate(python=(python,)), ToolInfo(name="lce_delegate", version=version), versions
+        LceDelegate(python=(python,)),
+        ToolInfo(name="lce_delegate", version=info.version),
+        versions,
     )
 
 
-def _binary(target: Target, name: str, path: Path | None) -> tuple[str, str]:
-    """Path on the target and SHA-256 of a program, pushed if it is given."""
-    if path is not None:
-        check_machine(path, target.facts(), target.address.text)
-        remote = target.push(path)
-        target.shell('chmod 700 -- "$1"', remote)
-        return remote, sha256_file(path)
-    found = target.shell('command -v "$1" || true', name).strip()
-    if not found.startswith("/"):
-        raise UsageError(f"{target.address.text}: no {name} in its PATH: name one with --tool-path")
-    header = bytes.fromhex(target.shell('od -An -v -tx1 -N20 "$1"', found))
-    machine = elf_machine(header)
-    if machine is not None:  # else a script that starts it
-        _check_fits(machine, name, target.facts(), target.address.text)
-    return found, target.shell('sha256sum < "$1"', found).split()[0]
+def _program(target: Target, name: str, files: ToolFiles) -> Ready:
+    """A C++ tool, pushed if it is given."""
+    if files.binary is not None:
+        binary = _push(target, files.binary)
+        target.shell('chmod 700 -- "$1"', binary)
+        digest = sha256_file(files.binary)
+    else:
+        binary = _place(target, name)
+        if not binary:
+            raise UsageError(
+                f"{target.address.text}: no {name} in its PATH, home folder or {_ANDROID}: name "
+                "one with --tool-path"
+            )
+        header = bytes.fromhex(target.shell('od -An -v -tx1 -N20 "$1"', binary))
+        machine = elf_machine(header)
+        if machine is not None:  # else a script that starts it
+            _check_fits(machine, name, target.facts(), target.address.text)
+        digest = target.shell('sha256sum < "$1"', binary).split()[0]
+    tool: Tool
+    versions = {name: UNTOLD}
+    if name == "lce_benchmark_model":
+        tool = LceBenchmarkModel(binary, files.use_reference_bconv, files.use_indirect_bgemm)
+    else:
+        delegate = _push(target, files.delegate) if files.delegate is not None else None
+        tool = BenchmarkModel(binary, delegate)
+        if files.delegate is not None:
+            versions["liblce_delegate.so"] = f"SHA-256 {sha256_file(files.delegate)}"
+    return Ready(tool, ToolInfo(name=tool.name, sha256=digest), versions)
+
+
+def _place(target: Target, name: str) -> str:
+    """Path of a program that the target has; empty if it has none."""
+    return target.shell(_FIND, name, _ANDROID).strip()
+
+
+def _push(target: Target, path: Path) -> str:
+    check_machine(path, target.facts(), target.address.text)
+    return target.push(path)
 
 
 def check_machine(path: Path, facts: Facts, where: str) -> None:

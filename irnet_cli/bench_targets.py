@@ -1,10 +1,9 @@
 """``irnet bench --on ...``: from options to a result."""
 
 import contextlib
-import shutil
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +12,7 @@ import typer
 from irnet_cli.data_argument import check_data, labelled_images
 from irnet_cli.output import log
 from irnet_keras.errors import UsageError
+from irnet_keras.files import atomic_write, make_folder, sha256_file
 
 if TYPE_CHECKING:
     from converters.untrusted import Policy
@@ -35,7 +35,7 @@ ToolOption = Annotated[
     str,
     typer.Option(
         help="auto, lce_benchmark_model, benchmark_model or lce_delegate. auto: on this machine "
-        "its own loop, elsewhere the program of --tool-path, else lce_delegate."
+        "its own loop, elsewhere the program of --tool-path, else lce_delegate, else what is there."
     ),
 ]
 ToolPathOption = Annotated[
@@ -128,16 +128,13 @@ def bench_targets(
     there = [a for a in addresses if a not in here]
     _refuse(options, bool(here), bool(there))
     data = _labelled(options) if options.data is not None else None
-    results = []
-    if here:
-        results.append(_local(files, options, data))
-    if there:
-        results.append(_with_tools(files, there, options, data))
-    if len(results) == 1:
-        return results[0]
+    if not there:
+        return _local(files, options, data)
     from edge_bench.remote import merged
 
-    return merged(results)
+    with _logs_folder(options) as folder:
+        found = [_kept_local(files, options, data, folder)] if here else []
+        return merged([*found, _with_tools(files, there, options, data, folder)])
 
 
 def _refuse(options: RemoteOptions, here: bool, there: bool) -> None:
@@ -216,11 +213,32 @@ def _local(files: Sequence[Path], options: RemoteOptions, data: "Labelled | None
     return result.with_accuracy(scores)
 
 
+def _kept_local(
+    files: Sequence[Path], options: RemoteOptions, data: "Labelled | None", folder: Path
+) -> "BenchResult":
+    """:func:`_local`, kept beside the logs, should another target fail."""
+    from pydantic import ValidationError
+
+    from edge_bench.schema import BenchResult
+
+    asked = replace(options, logs=None, resume=False, json_file=None)
+    text = f"{[sha256_file(file) for file in files]} {asked}"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    path = make_folder(folder) / f"local-{digest[:24]}.json"
+    if options.resume and path.is_file():
+        with contextlib.suppress(OSError, ValidationError):
+            return BenchResult.model_validate_json(path.read_text(encoding="utf-8"))
+    result = _local(files, options, data)
+    atomic_write(path, result.model_dump_json())
+    return result
+
+
 def _with_tools(
     files: Sequence[Path],
     addresses: "Sequence[Address]",
     options: RemoteOptions,
     data: "Labelled | None",
+    folder: Path,
 ) -> "BenchResult":
     from edge_bench.remote import Plan, bench_on
     from edge_bench.remote_calls import Logs
@@ -251,19 +269,24 @@ def _with_tools(
         data=data,
         policy=options.policy,
     )
+    return bench_on(addresses, plan, Logs(folder, resume=options.resume), log)
+
+
+@contextlib.contextmanager
+def _logs_folder(options: RemoteOptions) -> Iterator[Path]:
+    """Where logs go; a temporary one goes when all went well."""
     folder = options.logs
     if folder is None and options.json_file is not None and _json_is_file(options):
         folder = options.json_file.with_name(f"{options.json_file.name}.logs")
-    temporary = None
-    if folder is None:
-        folder = temporary = Path(tempfile.mkdtemp(prefix="irnet-logs-"))
-    try:
-        result = bench_on(addresses, plan, Logs(folder, resume=options.resume), log)
-    except BaseException:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.rmdir()  # unless there are logs, which the error names
-        raise
-    if temporary is not None:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return result
+    if folder is not None:
+        yield folder
+        return
+    from edge_bench.remote_calls import temporary_logs
+
+    with temporary_logs() as folder:
+        try:
+            yield folder
+        except BaseException:
+            if any(folder.iterdir()):
+                log(f"what was measured is kept: --logs {folder} --resume goes on")
+            raise

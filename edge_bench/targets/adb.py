@@ -4,13 +4,16 @@ import contextlib
 import struct
 import time
 from pathlib import Path
+from subprocess import SubprocessError
+from typing import Any
 
 from adbutils import AdbClient, AdbDevice
 from adbutils._adb import AdbConnection
-from adbutils.errors import AdbError
+from adbutils.errors import AdbError, AdbTimeout
 
 from edge_bench.targets.address import Address
 from edge_bench.targets.link import (
+    BEAT,
     CONNECT_SECONDS,
     OUTPUT_LIMIT,
     Collected,
@@ -23,6 +26,7 @@ from edge_bench.targets.link import (
 from irnet_keras.errors import UsageError
 
 _CHUNK = 1 << 16  # the most that adb's file protocol takes at once
+_PACKET = 1 << 20  # adbd's largest are below that
 # Packets of shell protocol 2, AOSP packages/modules/adb shell_protocol.h.
 _STDIN, _STDOUT, _STDERR, _EXIT, _CLOSE_STDIN = range(5)
 _MODE = 0o100700  # a regular file of ours alone
@@ -61,10 +65,9 @@ class AdbLink:
             serial = self._choose(devices)
             device = client.device(serial)
             features = device.get_features().split(",")
-        except _BROKEN as error:
-            raise LostError(f"{self._address.text}: {_reason(error)}") from error
-        except TimeoutError as error:
-            raise LostError(f"{self._address.text}: the adb server does not answer") from error
+        # its port is no number; what answers there is no adb; the server does not start
+        except (*_BROKEN, ValueError, OverflowError, SubprocessError) as error:
+            raise LostError(f"{self._address.text}: no adb server: {_reason(error)}") from error
         if "shell_v2" not in features:
             raise UsageError(
                 f"{self._address.text}: its adb has no shell protocol 2 (Android 7 and newer)"
@@ -134,7 +137,7 @@ class AdbLink:
             raise TooMuchError(f"{self._address.text}: {error}") from error
         except TargetError:
             raise
-        except (TimeoutError, AdbError, EOFError, OSError) as error:
+        except _BROKEN as error:
             if time.monotonic() >= until:
                 raise LateError(
                     f"{self._address.text}: no end within {timeout_s:g} s, stopped"
@@ -177,6 +180,13 @@ class AdbLink:
         self._held = held
         return out.split(b"\n", 1)[0].decode("utf-8", "replace").strip()
 
+    def beat(self) -> None:
+        """Write a byte to the input of what is held."""
+        held = self._held
+        if held is None:
+            raise self._lost()
+        held.conn.sendall(struct.pack("<BI", _STDIN, len(BEAT)) + BEAT)
+
     def release(self, *, timeout_s: float) -> None:
         """End the input of what is held, and wait for it."""
         held, self._held = self._held, None
@@ -206,44 +216,50 @@ class AdbLink:
                     sync.conn.sendall(b"DONE" + struct.pack("<I", int(time.time())))
                 except (BrokenPipeError, ConnectionResetError):
                     pass  # the device has said why, and closed
-                self._acknowledged(sync)
-        except TimeoutError as error:
+                kind, data = _packet(sync, until, "<4sI")
+                if kind != b"OKAY":
+                    raise self._refused(kind, data)
+        except (TimeoutError, AdbTimeout) as error:
             raise LateError(f"{self._address.text}: no end within {timeout_s:g} s") from error
         except _BROKEN as error:
             raise self._lost(error) from error
 
-    def _acknowledged(self, sync: AdbConnection) -> None:
-        answer = sync.read_exact(4)
-        size = sync.read_uint32()
-        if answer == b"FAIL":
-            text = sync.read_exact(min(size, 1000)).decode("utf-8", "replace")
-            raise TargetError(Completed(1, "", text).last_line())
-        if answer != b"OKAY":
-            raise self._lost()
-
     def receive(self, remote: str, path: Path, *, timeout_s: float, size_limit: int) -> None:
         """Copy a file from the target."""
-        if self._device is None:
-            raise self._lost()
+        until = time.monotonic() + timeout_s
+        name = remote.encode()
         into = Collected(size_limit, path)
         try:
-            for chunk in self._device.sync.iter_content(remote):
-                into.add(chunk)
-        except AdbError as error:
-            if len(error.args) > 1:  # the device's own words, and the path
-                raise TargetError(f"{self._address.text}: {error.args[0]}") from error
-            raise self._lost(error) from error
-        except (EOFError, OSError, struct.error) as error:
+            with contextlib.closing(self._service("sync:", until)) as sync:
+                sync.conn.sendall(b"RECV" + struct.pack("<I", len(name)) + name)
+                while True:
+                    kind, data = _packet(sync, until, "<4sI")
+                    if kind == b"DONE":
+                        return
+                    if kind != b"DATA":
+                        raise self._refused(kind, data)
+                    into.add(data)
+        except (TimeoutError, AdbTimeout) as error:
+            raise LateError(f"{self._address.text}: no end within {timeout_s:g} s") from error
+        except _BROKEN as error:
             raise self._lost(error) from error
         finally:
             into.close()
 
+    def _refused(self, kind: bytes, data: bytes) -> TargetError:
+        """What the device says against a file."""
+        if kind != b"FAIL":
+            return self._lost()
+        return TargetError(Completed(1, "", data.decode("utf-8", "replace")).last_line())
 
-def _packet(shell: AdbConnection, until: float) -> tuple[int, bytes]:
-    """One packet of shell protocol 2."""
-    shell.conn.settimeout(max(0.1, until - time.monotonic()))
-    kind, size = struct.unpack("<BI", shell.read_exact(5))
-    return kind, shell.read_exact(size)
+
+def _packet(service: AdbConnection, until: float, header: str = "<BI") -> tuple[Any, bytes]:
+    """One packet: its kind and its data, of shell protocol 2 or of the file protocol."""
+    service.conn.settimeout(max(0.1, until - time.monotonic()))
+    kind, size = struct.unpack(header, service.read_exact(struct.calcsize(header)))
+    if size > _PACKET:
+        raise EOFError(f"a packet of {size:,} bytes")
+    return kind, service.read_exact(size)
 
 
 def _reason(error: BaseException) -> str:

@@ -34,7 +34,7 @@ show load cat /proc/loadavg
 show governor cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor
 show frequency cat /sys/devices/system/cpu/cpu*/cpufreq/scaling_cur_freq
 show temperature cat /sys/class/thermal/thermal_zone*/temp
-show throttled vcgencmd get_throttled
+show throttled sh -c 'vcgencmd get_throttled || cat "$1"' sh "$1"
 exit 0
 """
 )
@@ -114,12 +114,13 @@ def parse_facts(text: str) -> Facts:
 def parse_conditions(text: str) -> CpuState:
     """State from the output of ``STATE_SCRIPT``."""
     part = _parts(text)
-    load = re.match(r"([\d.]+) ([\d.]+) ([\d.]+)", part.get("load", ""))
-    kilohertz = re.findall(r"^\d+$", part.get("frequency", ""), re.MULTILINE)
-    millidegrees = [int(t) for t in re.findall(r"^-?\d+$", part.get("temperature", ""), re.M)]
+    number = r"(\d{1,6}\.\d{1,6})"
+    load = re.match(rf"{number} {number} {number} ", part.get("load", ""))
+    kilohertz = re.findall(r"^\d{1,9}$", part.get("frequency", ""), re.MULTILINE)
+    millidegrees = [int(t) for t in re.findall(r"^-?\d{1,9}$", part.get("temperature", ""), re.M)]
     # Zones that are off report 0 or nonsense.
     temperatures = [t / 1000 for t in millidegrees if 0 < t < 200_000]
-    flags = re.fullmatch(r"throttled=0x([0-9a-fA-F]+)\s*", part.get("throttled", ""))
+    flags = re.fullmatch(r"(?:throttled=0x)?([0-9a-fA-F]{1,8})\s*", part.get("throttled", ""))
     return CpuState(
         load_average=(float(load[1]), float(load[2]), float(load[3])) if load else None,
         governor=_line(part, "governor"),

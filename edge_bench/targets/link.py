@@ -1,8 +1,10 @@
 """The way to a target: run a command, move a file. Everything else is built on that."""
 
+import contextlib
 import io
 import shlex
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -14,6 +16,7 @@ OUTPUT_LIMIT = 4 << 20
 CONNECT_SECONDS = 15.0
 # For the link itself on top of what a command may take.
 GRACE_SECONDS = 10.0
+BEAT = b"."  # what tells the target that this side is still there
 
 
 class TargetError(CheckFailed):
@@ -103,6 +106,15 @@ class Link(Protocol):
         """
         ...
 
+    def beat(self) -> None:
+        """Write a byte to the input of what is held; called from a thread of its own.
+
+        Raises:
+            TargetError: nothing is held.
+            OSError: it cannot be written.
+        """
+        ...
+
     def release(self, *, timeout_s: float) -> None:
         """End the input of what is held, and wait for it.
 
@@ -183,6 +195,27 @@ class Collected:
         return text
 
 
-def quoted(arguments: Sequence[str]) -> str:
-    """Arguments for messages."""
-    return shlex.join(arguments)
+class Pulse:
+    """A thread that says again and again that this side is still there."""
+
+    def __init__(self, beat: Callable[[], None], every_s: float) -> None:
+        """Start.
+
+        Args:
+            beat: of a link.
+            every_s: seconds between two.
+        """
+        self._beat, self._every_s = beat, every_s
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError, TargetError):  # who uses the link next is told
+            while not self._over.wait(self._every_s):
+                self._beat()
+
+    def stop(self) -> None:
+        """No beat follows."""
+        self._over.set()
+        self._thread.join(timeout=GRACE_SECONDS)

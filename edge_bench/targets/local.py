@@ -1,11 +1,13 @@
 """This machine as a target, by the same commands as a remote one."""
 
+import os
 import selectors
 import subprocess
 import time
 from pathlib import Path
 
 from edge_bench.targets.link import (
+    BEAT,
     OUTPUT_LIMIT,
     CatFiles,
     Collected,
@@ -112,6 +114,13 @@ class LocalLink(CatFiles):
             text = held.stderr.read(1000).decode("utf-8", "replace")
             raise TargetError(f"{_ON}: {Completed(1, '', text).last_line()}")
         return line
+
+    def beat(self) -> None:
+        """Write a byte to the input of what is held."""
+        held = self._held
+        if held is None or held.stdin is None:
+            raise TargetError(f"{_ON}: nothing is held")
+        os.write(held.stdin.fileno(), BEAT)
 
     def release(self, *, timeout_s: float) -> None:
         """End the input of what is held, and wait for it."""

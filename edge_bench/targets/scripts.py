@@ -14,34 +14,41 @@ stop_all() {
   [ ! -e "$folder" ]
 }
 """
-# Holds the target's lock and the run's folder for as long as its input is open, which the
-# target itself ends when the link is cut: it then stops what still runs and removes the folder.
+# Holds the target's lock and the run's folder for as long as its input is open and a byte of it
+# arrives every few seconds. A cut connection ends the input; one that only falls silent (a lost
+# radio link, a sleeping laptop) does not, often for hours. Then it stops what still runs and
+# removes the folder. Folders it finds were left by a reboot or a holder that was killed: whoever
+# has the lock is alone.
 HOLD = (
     _STOP_ALL
     + r"""
 umask 077
 trap '' HUP PIPE TERM
-base=${TMPDIR:-$1}
+cd -- "${TMPDIR:-$1}" || exit 74
+base=$(pwd -P)
 lock=$base/irnet.lock
-folder=$base/irnet-$2
-if [ -L "$lock" ]; then echo "$lock is a link" >&2; exit 74; fi
+silence=$3
 command -v flock >/dev/null || { echo 'has no flock (package util-linux)' >&2; exit 74; }
+# Of another user it can be read, which is enough to lock it.
+[ -e "$lock" ] || (umask 022; : >"$lock")
+if [ -L "$lock" ] || [ ! -f "$lock" ]; then echo "$lock is no file" >&2; exit 74; fi
 {
   n=0
   until flock -n 9; do  # an earlier run may be about to end
     n=$((n+1))
-    if [ "$n" -gt 2 ]; then
-      echo "another run of irnet is using it (process $(cat "$lock") there)" >&2; exit 75
-    fi
+    if [ "$n" -gt 2 ]; then echo 'another run of irnet is using it' >&2; exit 75; fi
     sleep 1
   done
-  echo $$ >"$lock"
+  for folder in "$base"/irnet-????????????????; do
+    [ -f "$folder/holder" ] && [ -O "$folder" ] && stop_all
+  done
+  folder=$base/irnet-$2
   mkdir -m 700 -- "$folder" || exit 73
   echo $$ >"$folder/holder"
   echo "$folder"
-  cat >/dev/null 9>&-
+  while [ -n "$(exec timeout -s KILL "$silence" head -c 1 9<&-)" ]; do :; done
   stop_all
-} 9>>"$lock"
+} 9<"$lock"
 """
 )
 # The same from outside, if the target has not noticed the loss of the link after some seconds.

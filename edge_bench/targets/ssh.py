@@ -13,7 +13,9 @@ import asyncssh
 
 from edge_bench.targets.address import Address
 from edge_bench.targets.link import (
+    BEAT,
     CONNECT_SECONDS,
+    GRACE_SECONDS,
     OUTPUT_LIMIT,
     CatFiles,
     Collected,
@@ -73,6 +75,9 @@ class SshLink(CatFiles):
             ) from error
         except (asyncssh.ConfigParseError, asyncssh.KeyImportError) as error:
             raise UsageError(f"{where}: ~/.ssh: {error}") from error
+        # known_hosts that cannot be read; a name no host can have; a ProxyJump through itself
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"{where}: bad host name or file in ~/.ssh: {error}") from error
         except LateError as error:
             raise LostError(f"{where}: no answer within {CONNECT_SECONDS:g} s") from error
         except _NETWORK as error:
@@ -203,6 +208,13 @@ class SshLink(CatFiles):
         self._held = held
         return line
 
+    def beat(self) -> None:
+        """Write a byte to the input of what is held."""
+        held = self._held
+        if held is None:
+            raise self._lost()
+        self._wait(_write(held.stdin, BEAT), GRACE_SECONDS)
+
     def release(self, *, timeout_s: float) -> None:
         """End the input of what is held, and wait for it."""
         held, self._held = self._held, None
@@ -222,6 +234,10 @@ class SshLink(CatFiles):
         held.stdin.write_eof()
         await held.wait_closed()
         return held.exit_status
+
+
+async def _write(stream: "asyncssh.SSHWriter[bytes]", data: bytes) -> None:
+    stream.write(data)
 
 
 async def _read(stream: "asyncssh.SSHReader[bytes]", into: Collected) -> None:

@@ -1,9 +1,11 @@
 """A target with a folder of its own for one run."""
 
 import contextlib
+import math
 import os
 import re
 import secrets
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from edge_bench.host import THROTTLED
 from edge_bench.schema import CpuState
 from edge_bench.targets import scripts
 from edge_bench.targets.address import Address
@@ -28,15 +31,17 @@ from edge_bench.targets.link import (
     LateError,
     Link,
     LostError,
+    Pulse,
     TargetError,
     TooMuchError,
-    quoted,
     shell_line,
 )
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_path, sha256_file
 
 SHORT_SECONDS = 60.0  # for commands that take no time themselves
+# The target ends a run that it has not heard from for so long; it hears every quarter of that.
+SILENCE_SECONDS = 60
 PULL_LIMIT = 256 << 20
 # Slower than any Wi-Fi worth using.
 _BYTES_PER_SECOND = 100_000
@@ -77,7 +82,7 @@ class Target:
         self._runs = 0
         self._pushed: dict[str, str] = {}
         self._facts: Facts | None = None
-        self._python: str | None = None
+        self._pulse: Pulse | None = None
 
     def __enter__(self) -> Self:
         """Connect, lock the target and make the folder.
@@ -89,11 +94,13 @@ class Target:
         try:
             self._link.open()
             token = secrets.token_hex(8)
-            line = shell_line(scripts.HOLD, self._link.default_folder, token)
+            words = self._link.default_folder, token, str(SILENCE_SECONDS)
+            line = shell_line(scripts.HOLD, *words)
             folder = self._link.hold(line, timeout_s=SHORT_SECONDS)
             if not re.fullmatch(rf"/[\x21-\x7e]*/irnet-{token}", folder):
                 raise self.error(f"answers with {folder[:80]!r} where a folder was expected")
             self.folder = folder
+            self._pulse = Pulse(self._link.beat, SILENCE_SECONDS / 4)
         except BaseException:
             self._link.close()
             raise
@@ -107,6 +114,8 @@ class Target:
     ) -> None:
         """Remove the folder, whatever happened; warns where that cannot be seen to be done."""
         try:
+            if self._pulse is not None:
+                self._pulse.stop()
             try:
                 self._link.release(timeout_s=SHORT_SECONDS)
             except TargetError:
@@ -153,8 +162,9 @@ class Target:
         """
         name = str(self._runs)
         self._runs += 1
-        line = shell_line(scripts.RUN, self.folder, name, f"{timeout_s:g}", *argv)
-        program = quoted([os.path.basename(argv[0]), *argv[1:3]])  # noqa: PTH119  (a remote path)
+        limit = str(math.ceil(timeout_s))  # busybox takes whole seconds
+        line = shell_line(scripts.RUN, self.folder, name, limit, *argv)
+        program = shlex.join([os.path.basename(argv[0]), *argv[1:3]])  # noqa: PTH119  (a remote path)
         begun = time.monotonic()
         try:
             done = self._link.execute(
@@ -266,16 +276,10 @@ class Target:
         """
         if self.address.kind == "local":
             return sys.executable
-        if self._python is None:
-            done = self._link.execute(shell_line(scripts.PYTHON, VENV), timeout_s=SHORT_SECONDS)
-            self._python = done.stdout.strip()
-        if not self._python:
-            raise self.error("has no python3")
-        return self._python
-
-    def forget_python(self) -> None:
-        """Look for Python anew."""
-        self._python = None
+        done = self._link.execute(shell_line(scripts.PYTHON, VENV), timeout_s=SHORT_SECONDS)
+        if not done.stdout.strip():
+            raise self.error("has no python3; --tool-path names a program that needs none")
+        return done.stdout.strip()
 
     def facts(self) -> Facts:
         """What the target is; read once."""
@@ -283,11 +287,14 @@ class Target:
             python = "python3"
             with contextlib.suppress(TargetError):
                 python = self.python
-            self._facts = parse_facts(self.shell(FACTS_SCRIPT, python))
+            try:
+                self._facts = parse_facts(self.shell(FACTS_SCRIPT, python))
+            except ValueError as error:
+                raise self.error(f"its description cannot be read: {error}") from error
             if self.address.kind == "adb" and self._facts.product:
                 self.label = f"adb:{self._facts.product}"
         return self._facts
 
     def conditions(self) -> CpuState:
         """How the target is doing now."""
-        return parse_conditions(self.shell(STATE_SCRIPT))
+        return parse_conditions(self.shell(STATE_SCRIPT, str(THROTTLED)))

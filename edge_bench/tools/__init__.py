@@ -1,7 +1,7 @@
 """The programs that time a model, on any target: their arguments and what they print."""
 
 from edge_bench.tools.benchmark_model import BenchmarkModel, LceBenchmarkModel
-from edge_bench.tools.lce_delegate import LceDelegate
+from edge_bench.tools.lce_delegate import LceDelegate, info_argv, read_info
 from edge_bench.tools.tool import (
     LogError,
     ModelFile,
@@ -26,4 +26,6 @@ __all__ = [
     "Tool",
     "ToolOptions",
     "ToolResult",
+    "info_argv",
+    "read_info",
 ]

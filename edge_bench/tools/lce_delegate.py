@@ -62,15 +62,55 @@ class LceDelegate:
         return result
 
 
+# Texts of the target go to terminals and reports.
+_Text = Annotated[str, Field(max_length=1000, pattern=r"^[\x20-\x7e]*$")]
+
+
 class _Runtime(BaseModel):
-    name: str
-    version: str
+    name: _Text
+    version: _Text
+
+
+class _KernelSet(BaseModel):
+    name: _Text
+    supported: bool
+
+
+class Info(BaseModel):
+    """What ``python -m lce_delegate info`` says, as far as it is read.
+
+    Attributes:
+        version: of the package.
+        runtime: LiteRT; None if it is missing.
+        kernel_sets: those built in.
+    """
+
+    version: _Text
+    runtime: _Runtime | None
+    kernel_sets: list[_KernelSet]
+
+
+def info_argv(python: str) -> list[str]:
+    """The command whose output :func:`read_info` reads."""
+    return [python, "-m", "lce_delegate", "info", "--json", "-"]
+
+
+def read_info(stdout: str) -> Info:
+    """Read the output of :func:`info_argv`.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        return Info.model_validate_json(stdout)
+    except ValidationError as error:
+        raise ValueError("it does not print what it is") from error
 
 
 class _Row(BaseModel):
     node: int | None
-    op: str
-    fused: list[str]
+    op: _Text
+    fused: list[_Text]
     mean_ms: float = Field(allow_inf_nan=False)
     share: float = Field(allow_inf_nan=False)
 
@@ -78,10 +118,10 @@ class _Row(BaseModel):
 class _Said(BaseModel):
     """What is read of it; the rest is free to grow."""
 
-    sha256: str
+    sha256: _Text
     runtime: _Runtime
-    delegate: str
-    kernel: str | None
+    delegate: _Text
+    kernel: _Text | None
     runs: int
     samples_ms: list[Annotated[float, Field(gt=0, allow_inf_nan=False)]] = Field(min_length=1)
     profile: list[_Row] | None

@@ -56,6 +56,11 @@ def read_log(text: str, log: str | Path) -> Log:
         errors = [line for level, line in lines if level == "ERROR"]
         raise LogError(f"the tool says {(errors or failed)[0]!r}; raw log: {log}")
     bodies = [line for _, line in lines]
+    if any("benchmark_litert_model" in line for line in bodies):
+        raise LogError(
+            "this is the tool of LiteRT's CompiledModel, which has the same name; "
+            f"TensorFlow Lite's benchmark_model is needed; raw log: {log}"
+        )
     if "STARTING!" not in bodies:
         raise LogError(f"the output has no line 'STARTING!'; raw log: {log}")
     if not any(line.startswith("Loaded model ") for line in bodies):
@@ -82,7 +87,7 @@ def read_log(text: str, log: str | Path) -> Log:
         inference=inference,
         warmup=warmup,
         init_us=init,
-        memory_mb=_number(memory[1], "memory", log, least=None) if memory else None,
+        memory_mib=_number(memory[1], "memory", log, least=None) if memory else None,
         delegate=delegates[0] if delegates else None,
         warnings=tuple(line for level, line in lines if level and level != "INFO"),
     )
@@ -93,7 +98,8 @@ def read_log(text: str, log: str | Path) -> Log:
 
 def _stripped(line: str) -> tuple[str | None, str]:
     """Level and text of a line; terminals may have left escape sequences."""
-    line = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\^\[\[[A-Z]", "", line.rstrip("\r\n"))
+    line = re.sub(r"\x1b\[[0-9;]*[A-Za-z]|\^\[\[[A-Z]", "", line)
+    line = "".join(c for c in line if c.isprintable() or c == "\t")
     match = _PREFIX.match(line)
     return (match[1], line[match.end() :].rstrip()) if match else (None, line.rstrip())
 

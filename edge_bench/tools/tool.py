@@ -120,7 +120,7 @@ class ToolResult:
         init_us: loading and planning; None where the tool does not say.
         samples_us: every timed run in order; empty where the tool prints statistics only.
         profile: operators in execution order; empty without profiling.
-        memory_mb: memory the tool reports at the end of the run.
+        memory_mib: memory the tool reports at the end of the run; it writes MB and means 2**20.
         runtime: name and version of the runtime, None where the tool does not say.
         delegate: what the tool says of an explicit delegate.
         kernel: kernel set that ran, None where the tool does not say.
@@ -133,7 +133,7 @@ class ToolResult:
     init_us: float | None = None
     samples_us: tuple[float, ...] = ()
     profile: tuple[OpTime, ...] = ()
-    memory_mb: float | None = None
+    memory_mib: float | None = None
     runtime: str | None = None
     delegate: str | None = None
     kernel: str | None = None

@@ -54,9 +54,9 @@ def test_every_version_gives_its_numbers(name: str, init: float, warmup, inferen
 def test_what_versions_add_is_read_where_it_is() -> None:
     old, new = parse("tf_2_3.txt"), parse("tf_2_18.txt")
     assert (old.inference.minimum, old.inference.maximum, old.inference.std) == (32687, 33239, 129)
-    assert (old.inference.median, old.delegate, old.memory_mb) == (None, None, 2.4375)
+    assert (old.inference.median, old.delegate, old.memory_mib) == (None, None, 2.4375)
     assert (new.inference.p5, new.inference.median, new.inference.p95) == (1098, 1104, 1118)
-    assert new.memory_mb == 4.25
+    assert new.memory_mib == 4.25
     assert new.delegate is not None
     assert "partially executed by the delegate w/ 5 delegate kernels" in new.delegate
     assert parse("one_run.txt").inference.std == 0
@@ -157,6 +157,13 @@ def test_damaged_logs_are_read_or_refused_nothing_else(data: st.DataObject) -> N
     assert sum(op.share for op in result.profile) == pytest.approx(1 if result.profile else 0)
 
 
+def test_another_tool_of_the_same_name_is_told_apart() -> None:
+    text = (LOGS / "tf_2_18.txt").read_text()
+    line = "INFO: [litert/tools/benchmark_litert_model.cc:137] Loading model from: m.tflite\n"
+    with pytest.raises(LogError, match="the tool of LiteRT's CompiledModel"):
+        TOOL.parse(text.replace("INFO: Loaded model m.tflite\n", line), "raw.log", FILE)
+
+
 @pytest.mark.parametrize("text", ["", "\n", "garbage\x00\xff", "STARTING!\n", "count=1 curr=5\n"])
 def test_garbage_is_refused(text: str) -> None:
     with pytest.raises(LogError, match=r"raw log: raw\.log"):
@@ -254,6 +261,8 @@ def test_a_stale_or_cut_answer_of_the_device_package_is_refused(
         ({"profile": [{}]}, r"profile\.0\.node: Field required"),
         ({"runtime": None}, "runtime: Input should be"),
         ({"kernel": 3}, "kernel: Input should be"),
+        ({"kernel": "\x1b[2J"}, "kernel: String should match pattern"),
+        ({"delegate": "x" * 1001}, "delegate: String should have at most 1000"),
     ]:
         with pytest.raises(LogError, match=message):
             LceDelegate().parse(json.dumps({**json.loads(text), **change}), "raw.log", model)

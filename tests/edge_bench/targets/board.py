@@ -23,12 +23,14 @@ class Proxy:
         port: it listens on.
         cut_after: cut a connection once so many bytes have gone to the server; None: never.
         refuse: take no new connections.
+        silent: keep connections open but forward nothing, as a lost radio link does.
     """
 
     server_port: int
     port: int = 0
     cut_after: int | None = None
     refuse: bool = False
+    silent: bool = False
     _open: list[socket.socket] = field(default_factory=list)
 
     def cut(self) -> None:
@@ -56,6 +58,8 @@ class Proxy:
         try:
             while chunk := source.recv(_CHUNK):
                 total += len(chunk)
+                if self.silent:
+                    continue
                 sink.sendall(chunk)
                 if counted and self.cut_after is not None and total > self.cut_after:
                     self.cut_after = None
@@ -164,8 +168,6 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 StrictModes no
 PrintMotd no
-ClientAliveInterval 5
-ClientAliveCountMax 2
 SetEnv TMPDIR={temporary} HOME={board_home} PATH={there / "bin"}:/usr/bin:/bin
 """
     )

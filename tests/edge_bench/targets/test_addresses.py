@@ -1,8 +1,13 @@
-"""What ``--on`` takes, and what it refuses."""
+"""What ``--on`` takes, and what it refuses; what targets say of themselves."""
+
+import contextlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge_bench.targets import Address, parse_address
+from edge_bench.targets.facts import parse_conditions, parse_facts
 from irnet_keras.errors import UsageError
 
 
@@ -74,3 +79,29 @@ def test_a_password_is_refused_and_not_repeated() -> None:
     with pytest.raises(UsageError, match="passwords are not taken") as caught:
         parse_address("ssh://pi:hunter2@board")
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "flags"),
+    [
+        ("throttled=0x10001\n", ["under-voltage now", "under-voltage since the start"]),
+        ("1\n", ["under-voltage now"]),
+        ("throttled=0x0\n", []),
+        ("0\n", []),
+        ("", None),
+        ("VCHI initialization failed\n", None),
+    ],
+)
+def test_a_pis_flags_are_read_from_either_place(text: str, flags: list[str] | None) -> None:
+    assert parse_conditions(f"== throttled\n{text}").throttling == flags
+
+
+@given(st.text(st.sampled_from("= 0129.xaé\n:kBMTotalCPUimplementer_")))
+def test_any_answer_of_a_target_is_read_or_refused(text: str) -> None:
+    """Nothing but a ValueError, which becomes a message with the target's name."""
+    parts = ("load", "frequency", "temperature", "throttled", "memory", "cores", "bits", "cpuinfo")
+    said = "".join(f"== {name}\n{text}\n" for name in parts)
+    with contextlib.suppress(ValueError):
+        parse_facts(said)
+    state = parse_conditions(said)
+    assert state.temperature_c is None or 0 < state.temperature_c < 200

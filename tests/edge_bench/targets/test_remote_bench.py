@@ -17,7 +17,7 @@ import pytest
 from edge_bench.remote import Plan, bench_on
 from edge_bench.remote_accuracy import Labelled
 from edge_bench.remote_calls import Logs
-from edge_bench.remote_tools import ToolFiles
+from edge_bench.remote_tools import UNTOLD, ToolFiles
 from edge_bench.schema import BenchResult
 from edge_bench.targets import TargetError, connect, parse_address
 from edge_bench.tools import ToolOptions
@@ -249,23 +249,23 @@ def test_wrong_architecture(on_board: str, at_home: Board, tmp_path: Path) -> No
     assert at_home.leftovers() == []
 
 
+def print_log(path: Path, name: str, stream: int = 1) -> None:
+    """A script that prints a benchmark_model's log of FLOAT, and notes that it did."""
+    size = f"(MB): {FLOAT.stat().st_size / 1e6:g}"
+    text = (LOGS / name).read_text().replace("(MB): 0.064652", size)
+    note = f"echo {path.name} >>'{path.parent}/calls'"
+    script(path, f"{note}\ncat >&{stream} <<'END'\n{text}\nEND\necho \"$*\" >&2\n")
+
+
 @pytest.mark.parametrize("stream", [1, 2])
 def test_a_program_that_prints_statistics(
     on_board: str, at_home: Board, tmp_path: Path, stream: int
 ) -> None:
-    """The recorded log of a benchmark_model, from a script in its place."""
-    size = FLOAT.stat().st_size / 1e6
-    log = (LOGS / "tf_2_18.txt").read_text().splitlines()
-    text = "\n".join(
-        f"INFO: The input model file size (MB): {size:g}" if "model file size" in line else line
-        for line in log
-    )
-    script(
-        at_home.bin / "benchmark_model", f"cat >&{stream} <<'END'\n{text}\nEND\necho \"$*\" >&2\n"
-    )
+    """The log of a benchmark_model, from a script in its place."""
+    print_log(at_home.bin / "benchmark_model", "tf_2_18.txt", stream)
     try:
         result = measure(on_board, tmp_path, FLOAT, tool="benchmark_model", rounds=5)
-        with pytest.raises(UsageError, match="no lce_benchmark_model in its PATH"):
+        with pytest.raises(UsageError, match="no lce_benchmark_model in its PATH, home"):
             measure(on_board, tmp_path, FLOAT, tool="lce_benchmark_model")
     finally:
         (at_home.bin / "benchmark_model").unlink()
@@ -273,7 +273,100 @@ def test_a_program_that_prints_statistics(
     assert (build.sample, len(build.samples_ms), len(build.calls)) == ("call", 5, 5)
     assert build.mean_ms == pytest.approx(build.calls[0].mean_ms)
     assert build.tool.sha256 is not None
-    assert f"--graph={FLOAT.name}" in build.tool.command
+    assert build.tool.version is None
+    assert result.devices[0].versions == {"benchmark_model": UNTOLD}
+    assert build.tool.command[:2] == ["benchmark_model", f"--graph={FLOAT.name}"]
+    assert build.peak_memory_bytes == 4.25 * 2**20
+    assert build.warmup_runs == 451
+
+
+def test_a_phone_without_python_has_a_program(phone: Phone, tmp_path: Path) -> None:
+    """``auto`` takes what is there, also from the folder where LCE's guide puts it."""
+    script(phone.root / "bin" / "python3", "exit 127\n")
+    with pytest.raises(CheckFailed, match="`python -m lce_delegate` does not work there"):
+        measure("adb", tmp_path / "logs", FLOAT)
+    print_log(phone.root / "lce_benchmark_model", "tf_2_8_lce.txt")
+    with pytest.raises(UsageError, match="--rounds must be at least 5 with lce_benchmark_model"):
+        measure("adb", tmp_path / "logs", FLOAT)
+    images = Labelled(np.zeros((1, 6, 6, 4), np.float32), np.zeros(1, np.int64))
+    with pytest.raises(CheckFailed, match="`python -m lce_delegate` does not work there"):
+        measure("adb", tmp_path / "logs", FLOAT, rounds=5, data=images)
+    assert list((tmp_path / "logs").iterdir()) == []
+    (build,) = measure("adb", tmp_path / "logs", FLOAT, rounds=5).builds
+    assert (build.tool.name, build.kernel) == ("lce_benchmark_model", "default")
+
+
+def test_a_call_is_resumed_only_as_it_was_asked_for(
+    on_board: str, at_home: Board, tmp_path: Path
+) -> None:
+    print_log(at_home.bin / "lce_benchmark_model", "tf_2_8_lce.txt")
+    asked = {"tool": "lce_benchmark_model", "resume": True, "rounds": 5}
+    try:
+        for files, number in (
+            (ToolFiles(use_reference_bconv=True), 5),
+            (ToolFiles(), 10),
+            (ToolFiles(), 10),
+            (ToolFiles(use_reference_bconv=True), 10),
+        ):
+            (build,) = measure(on_board, tmp_path, FLOAT, tool_files=files, **asked).builds
+            assert build.kernel == ("reference" if files.use_reference_bconv else "default")
+            assert len(calls(at_home)) == number
+        print_log(at_home.bin / "lce_benchmark_model", "tf_2_3.txt")  # another build of it
+        measure(on_board, tmp_path, FLOAT, **asked)
+        assert len(calls(at_home)) == 15
+    finally:
+        (at_home.bin / "lce_benchmark_model").unlink()
+
+
+def test_this_machines_part_is_kept_when_a_board_fails(at_home: Board, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    quick = ["--num-runs", "30", "--warmup-runs", "0", "--rounds", "1"]
+    command = ["bench", str(FLOAT), *quick, "--on", "local", "--json", str(out), "--on"]
+    for board, error in (("ssh://127.0.0.1:1", TargetError), ("ssh://127.0.0.1:2", TargetError)):
+        with pytest.raises(error, match="cannot connect"):
+            app([*command, board, "--resume"], standalone_mode=False)
+    (kept,) = (tmp_path / "r.json.logs").iterdir()
+    first = kept.read_bytes()
+    on = f"ssh://127.0.0.1:{at_home.port}"
+    app([*command, on, "--resume"], standalone_mode=False)
+    value = json.loads(out.read_text())
+    assert [d["kind"] for d in value["devices"]] == ["local", "ssh"]
+    assert value["builds"][0]["samples_ms"] == json.loads(first)["builds"][0]["samples_ms"]
+    assert kept.read_bytes() == first
+
+
+def test_doctor_on_a_board_and_a_phone(
+    on_board: str,
+    at_home: Board,
+    phone: Phone,
+    library: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    install_python(phone.root / "bin", library)
+
+    def doctor(*words: object) -> dict[str, Any]:
+        app(["doctor", *map(str, words), "--json", "-"], standalone_mode=False)
+        return json.loads(capsys.readouterr().out)
+
+    found = doctor(BINARY, "--on", on_board, "--kernel", "scalar", "--runs", 5)
+    assert found["device"]["name"] == "ssh://127.0.0.1"
+    assert "(scalar)" in found["engine"]
+    (slow,) = [f for f in found["findings"] if f["cause"] == "reference or scalar kernels"]
+    assert slow["share_is"] == "measured"
+    assert 0 < slow["share"] <= 1
+    found = doctor(FLOAT, "--on", "adb", "--runs", 5)
+    assert found["engine"] == "LiteRT 2.3.0, XNNPACK not reported"
+    assert "no operator is 1-bit" in [f["cause"] for f in found["findings"]]
+    found = doctor("--on", "adb", "--threads", 32)
+    assert (found["model"], found["device"]["kind"]) == (None, "adb")
+    assert "more threads than cores" in [f["cause"] for f in found["findings"]]
+    (at_home.bin / "fault").write_text("crash 0\n")
+    with pytest.raises(CheckFailed, match=r"crashed \(signal 11\).*log: ") as caught:
+        doctor(BINARY, "--on", on_board)
+    log = Path(str(caught.value).rpartition("log: ")[2])
+    assert log.is_file()
+    shutil.rmtree(log.parent)
+    assert (at_home.leftovers(), phone.leftovers()) == ([], [])
 
 
 def test_without_the_runtime(on_board: str, at_home: Board, tmp_path: Path) -> None:

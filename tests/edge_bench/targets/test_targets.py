@@ -1,15 +1,19 @@
 """Commands and files on this machine, a real sshd and a device of a real adb server."""
 
 import hashlib
+import os
 import shutil
+import socket
 import subprocess
+import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_bench.targets import Target, connect, parse_address
+from edge_bench.targets import Target, connect, parse_address, scripts
 from edge_bench.targets.link import LateError, LostError, TargetError, TooMuchError
 from irnet_keras.errors import UsageError
 from tests.edge_bench.targets.board import Board, Proxy, make_keys, running_board
@@ -34,6 +38,7 @@ def target(
         phone: Phone = request.getfixturevalue("phone")
         temporary, text = phone.temporary, f"adb:127.0.0.1:{phone.port}"
     warnings: list[str] = []
+    monkeypatch.setattr("edge_bench.targets.target.SILENCE_SECONDS", 4)
     with connect(parse_address(text), log=warnings.append) as made:
         assert Path(made.folder).parent == temporary
         yield made
@@ -102,6 +107,27 @@ def test_a_second_run_is_refused_while_the_first_goes_on(target: Target) -> None
     ):
         pass
     assert target.run(["true"], timeout_s=20).status == 0
+
+
+def test_a_run_longer_than_the_silence_allowed_goes_on(target: Target) -> None:
+    assert target.run(["sleep", "5"], timeout_s=30).status == 0
+    assert target.run(["pwd"], timeout_s=20).stdout.strip() == target.folder
+
+
+def test_what_an_earlier_run_left_is_removed(target: Target) -> None:
+    """A board that lost its power, a holder that was killed."""
+    base = Path(target.folder).parent
+    left, other = base / "irnet-0123456789abcdef", base / "irnet-fedcba9876543210"
+    for folder in (left, other):
+        folder.mkdir()
+    (left / "holder").write_text("1\n")
+    with subprocess.Popen(["sleep", "100"], cwd=left) as process:
+        (left / "0.pid").write_text(f"{process.pid}\n")
+        target.__exit__(None, None, None)
+        with connect(target.address):
+            assert process.wait(timeout=10) == -15
+            assert (left.exists(), other.exists()) == (False, True)
+    other.rmdir()
 
 
 def test_facts_and_conditions(target: Target) -> None:
@@ -202,6 +228,38 @@ def test_nobody_there(at_home: Board, proxy: Proxy) -> None:
         pass
 
 
+# adbutils leaves a socket that cannot connect to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("port", ["x", "99999", "0", None, "silent"])
+def test_no_adb_server(port: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADBUTILS_ADB_PATH", "/nonexistent/adb")  # else it is started
+    monkeypatch.setattr("edge_bench.targets.adb.CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        own = str(server.getsockname()[1])
+
+        def answer() -> None:
+            with server.accept()[0] as client:
+                client.sendall(b"OKAYzzzz")
+
+        if port is None:
+            threading.Thread(target=answer).start()
+        monkeypatch.setenv("ANDROID_ADB_SERVER_PORT", own if port in (None, "silent") else port)
+        with pytest.raises(LostError, match="adb: no adb server: "), connect(parse_address("adb")):
+            pass
+
+
+def test_a_board_that_never_answers(
+    at_home: Board, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_bench.targets.ssh.CONNECT_SECONDS", 0.3)
+    proxy.silent = True
+    with (
+        pytest.raises(LostError, match=r"no answer within 0\.3 s|cannot connect"),
+        connect(parse_address(f"ssh://127.0.0.1:{proxy.port}")),
+    ):
+        pass
+
+
 def test_devices_are_named(phone: Phone) -> None:
     with (
         pytest.raises(UsageError, match=rf"no such device.*127\.0\.0\.1:{phone.port}"),
@@ -257,6 +315,89 @@ def test_connection_cut_for_good(proxy: Proxy, at_home: Board) -> None:
     assert len(warnings) == 1
     assert "cannot be reached to see that" in warnings[0]
     assert at_home.leftovers() == []
+
+
+def test_a_connection_that_falls_silent(
+    proxy: Proxy, at_home: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody closes it: both sides must notice by themselves, and the lock must be free again."""
+    monkeypatch.setattr("edge_bench.targets.target.SILENCE_SECONDS", 2)
+    monkeypatch.setattr("edge_bench.targets.ssh._KEEPALIVE_SECONDS", 0.5)
+    warnings: list[str] = []
+    address = parse_address(f"ssh://127.0.0.1:{proxy.port}")
+    with connect(address, log=warnings.append) as target:
+        proxy.silent = proxy.refuse = True
+        with pytest.raises(LostError, match="the connection was lost"):
+            target.run(["true"], timeout_s=60)
+    assert "cannot be reached to see that" in warnings[0]
+    assert at_home.leftovers() == []
+    proxy.silent = proxy.refuse = False
+    with connect(address):
+        pass
+
+
+def test_programs_are_ended_below_a_link_to_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "link"))
+    with connect(parse_address("local")) as target:
+        assert Path(target.folder).parent == tmp_path / "real"
+        running = threading.Thread(
+            target=target.run, args=(["sleep", "100"],), kwargs={"timeout_s": 200}
+        )
+        running.start()
+        while not Path(target.folder, "0.pid").exists():
+            assert running.is_alive()
+    running.join(timeout=10)
+    assert not running.is_alive()
+
+
+def test_a_lock_of_another_user_is_no_obstacle() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to be two users")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o1777)
+        for user in ("1", "2"):
+            command = ["setpriv", f"--reuid={user}", "--clear-groups", "sh", "-c", scripts.HOLD]
+            command += ["sh", folder, f"{user:0>16}", "9"]
+            bare = {"PATH": os.environ["PATH"]}
+            done = subprocess.run(command, input="", capture_output=True, text=True, env=bare)
+            assert (done.stderr, done.returncode) == ("", 0)
+            assert done.stdout == f"{folder}/irnet-{user:0>16}\n"
+        assert [p.name for p in Path(folder).iterdir()] == ["irnet.lock"]
+
+
+@pytest.mark.parametrize(
+    "known", [b"garbage\n", b"@foo x y z\n", b"\xff\xfe\n"], ids=["line", "marker", "bytes"]
+)
+def test_a_damaged_list_of_hosts_is_named(at_home: Board, known: bytes) -> None:
+    path = at_home.home / ".ssh" / "known_hosts"
+    kept = path.read_bytes()
+    path.write_bytes(known)
+    try:
+        with (
+            pytest.raises(UsageError, match=r"bad host name or file in ~/\.ssh: .+"),
+            connect(parse_address(f"ssh://127.0.0.1:{at_home.port}")),
+        ):
+            pass
+    finally:
+        path.write_bytes(kept)
+
+
+def test_a_name_no_host_can_have(at_home: Board) -> None:
+    with (
+        pytest.raises(UsageError, match=r"ssh://a\.\.b: bad host"),
+        connect(parse_address("ssh://a..b")),
+    ):
+        pass
+    (at_home.home / ".ssh" / "config").write_text("Host *\n ProxyJump other\n")
+    try:
+        with pytest.raises(UsageError, match="recursion"), connect(parse_address("ssh://x")):
+            pass
+    finally:
+        (at_home.home / ".ssh" / "config").unlink()
 
 
 def test_board_out_of_space(
