@@ -19,6 +19,15 @@ from irnet_keras.errors import UsageError
 _WARMUP = 5
 
 
+def check_options(runtime: str, threads: int, runs: int) -> None:
+    """Raise :class:`UsageError` for what no target takes."""
+    check_threads(threads)
+    if runs < MIN_RUNS:
+        raise UsageError(f"--runs must be at least {MIN_RUNS}, got {runs}")
+    if runtime not in RUNTIMES:
+        raise UsageError(f"--runtime must be one of {', '.join(RUNTIMES)}, got {runtime!r}")
+
+
 def examine_machine(threads: int = 1) -> Diagnosis:
     """This machine alone.
 
@@ -58,11 +67,7 @@ def examine_model(
         UsageError: a bad argument, or the runtime refuses the file.
         CheckFailed: the file crashed its process or hung.
     """
-    check_threads(threads)
-    if runs < MIN_RUNS:
-        raise UsageError(f"--runs must be at least {MIN_RUNS}, got {runs}")
-    if runtime not in RUNTIMES:
-        raise UsageError(f"--runtime must be one of {', '.join(RUNTIMES)}, got {runtime!r}")
+    check_options(runtime, threads, runs)
     before = host.cpu_state()
     found = measure(
         explain(graph, name),

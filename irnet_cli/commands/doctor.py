@@ -43,12 +43,14 @@ def doctor(
     """Find out why a binary network is slower than it should be, and what to do."""
     check_files([("--json", json_file)], [("MODEL", model)] if model else [])
     chosen = policy(file_limit, allow_op)
-    from converters.runtimes import check_threads
-    from edge_bench.examine import examine_machine, examine_model
+    from edge_bench.examine import check_options, examine_machine, examine_model
     from edge_bench.targets import parse_address
 
     address = parse_address(on)
-    check_threads(threads)
+    check_options(runtime, threads, runs)
+    for option, value in (("--runtime", runtime), ("--kernel", kernel)):
+        if model is None and value != "auto":
+            raise UsageError(f"{option} goes with MODEL: without one, nothing is run")
     graph = name = None
     if model is not None:
         graph, name = load_graph(model, untrained=untrained, network=network, trust=trust)

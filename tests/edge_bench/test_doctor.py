@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from model_files import binary_conv, small_classifier, write_float
 from results import DEVICE
+from typer.testing import CliRunner
 
 from converters.explain import Explanation, explain
 from converters.graph import Graph, read_graph
@@ -28,6 +29,7 @@ from edge_bench.host import those_that_matter
 from edge_bench.schema import Device
 from edge_bench.targets import parse_address
 from edge_bench.tools import OpTime
+from irnet_cli.app import app
 from irnet_keras.errors import UsageError
 
 layers = tf.keras.layers
@@ -319,6 +321,24 @@ def test_a_tools_times_and_estimates_of_the_rest_sum_to_one() -> None:
         assert op.estimated_share * ratio[first.index] == pytest.approx(
             first.estimated_share * ratio[op.index]
         )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--runtime", "xx"], "--runtime must be one of auto, delegate, lce, got 'xx'"),
+        (["--runs", "4", "--on", "ssh://board"], "--runs must be at least 5, got 4"),
+        (["--threads", "33"], "--threads must be from 1 to 32, got 33"),
+        (["--kernel", "neon"], "--kernel goes with MODEL"),
+        (["--runtime", "lce"], "--runtime goes with MODEL"),
+        (["x.tflite", "--on", "ssh://-x"], "a host must begin with a letter or digit"),
+    ],
+)
+def test_doctor_refuses_options_that_cannot_be_or_do_nothing(
+    words: list[str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        CliRunner().invoke(app, ["doctor", *words], catch_exceptions=False)
 
 
 def test_doctor_command(tmp_path: Path) -> None:

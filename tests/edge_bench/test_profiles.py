@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import larq as lq
 import larq_compute_engine as lce
 import pytest
 import tensorflow as tf
+from typer.testing import CliRunner
 
 from converters.explain import Explanation, explain
 from converters.graph import read_graph
@@ -17,6 +19,8 @@ from edge_bench.cures import LEFTOVERS, STEM, STRICT, cure_of
 from edge_bench.profiles import where_time_goes, with_explanation
 from edge_bench.schema import BenchResult, OpRow, parse_bench
 from edge_bench.tools import LceDelegate, ModelFile, OpTime, ToolOptions
+from irnet_cli.app import app
+from irnet_keras.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +139,6 @@ def test_gates_that_cannot_be_judged_are_usage_errors(two_files: list[Path]) -> 
         ),
         (["--max-size-mb", -1], "--max-size-mb must be a number above 0, got -1"),
     ]:
-        answer = irnet_bench(two_files[0], *words)
-        assert answer.returncode == 2
-        assert message in answer.stderr
+        arguments = ["bench", two_files[0], *words]
+        with pytest.raises(UsageError, match=re.escape(message)):
+            CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
