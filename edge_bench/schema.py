@@ -11,6 +11,7 @@ from edge_bench.schema_machine import (
     Device,
     NotNegative,
     Positive,
+    PositiveCount,
     Sha256,
     Share,
     Strict,
@@ -155,7 +156,7 @@ class Build(Strict):
     name: str
     path: str
     sha256: Sha256
-    size_bytes: int = Field(ge=1, le=2**63 - 1)
+    size_bytes: PositiveCount
     engine: str
     threads: int = Field(ge=1)
     warmup_runs: int = Field(ge=0)
@@ -167,7 +168,7 @@ class Build(Strict):
     peak_memory_bytes: Count | None
     ratio: Ratio | None = None
     accuracy: Share | None = None
-    num_examples: int | None = Field(default=None, ge=1, le=2**63 - 1)
+    num_examples: PositiveCount | None = None
     device: str = "local"
     tool: ToolInfo = ToolInfo(name="in-process")
     sample: Literal["run", "call"] = "run"
