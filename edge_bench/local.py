@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import platform
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +10,10 @@ import numpy as np
 
 from converters.runtimes import TFLiteProcess, check_threads, engine_for
 from converters.untrusted import DEFAULT_POLICY, Policy
-from edge_bench import host
-from edge_bench.schema import MIN_SAMPLES, BenchResult, Build, Context, Ratio
+from edge_bench import conditions, host
+from edge_bench.schema import MIN_SAMPLES, BenchResult, Build, Ratio
 from edge_bench.statistics import median_ratio_interval, summarize
 from irnet_keras.errors import UsageError
-from irnet_keras.training.run_folder import git_revision
 
 ORDER = "every round visits every build once, in a new random order"
 MEMORY = (
@@ -107,26 +105,18 @@ def bench(
             _build(name, process, values, samples[0], titles[0], warmup_runs, seed)
             for name, process, values in zip(titles, processes, samples, strict=True)
         ]
-    context = Context(
-        host=platform.node(),
-        system=f"{platform.system()} {platform.release()}",
-        machine=platform.machine(),
-        cpu_model=host.cpu_model(),
-        cores=host.usable_cores(),
-        governor=host.governor(),
-        before=before,
-        after=after,
-        versions=host.versions(),
-        git_revision=git_revision(),
+    context = host.context(
+        before,
+        after,
         date=date,
-        command=host.command_line(),
         seed=seed,
         rounds=len(counts),
         order=ORDER,
         memory_method=MEMORY,
         timed=TIMED,
     )
-    return BenchResult(context=context, builds=builds)
+    device = conditions.with_warnings(host.local_device(before, after), threads)
+    return BenchResult(context=context, devices=[device], builds=builds)
 
 
 def check_numbers(num_runs: int, warmup_runs: int, threads: int) -> None:
@@ -208,7 +198,7 @@ def _build(
         ratio = Ratio(to=reference_name, value=value, low=low, high=high)
     return Build(
         name=name,
-        path=str(process.path),
+        path=Path(process.path).name,
         sha256=process.sha256,
         size_bytes=process.size_bytes,
         engine=process.engine,
@@ -221,4 +211,7 @@ def _build(
         min_ms=summary.minimum,
         peak_memory_bytes=process.memory(),
         ratio=ratio,
+        mean_ms=float(np.mean(samples)),
+        kernel=(kernel := conditions.kernel_of(process.engine)),
+        warnings=conditions.kernel_warnings(kernel),
     )

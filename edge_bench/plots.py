@@ -5,54 +5,55 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.lines import Line2D
 
 from edge_bench.figures import COLORS, INK, STYLE, new_figure, svg
 from edge_bench.schema import Build
 
 _LABEL_LENGTH = 25
+_LARGEST_AREA = 500.0  # square points
+_MOST_TICKS = 6
 
 
-def accuracy_versus_size(builds: Sequence[Build]) -> str | None:
-    """Scatter of top-1 accuracy over file size; None unless a build has an accuracy.
+def accuracy_latency_size(builds: Sequence[Build]) -> str | None:
+    """Top-1 accuracy over median latency, area by file size; None unless two have an accuracy.
 
     The bars are the 95 % normal interval of a share, ``1.96 * sqrt(p (1 - p) / n)``.
     """
     scored = [(i, b) for i, b in enumerate(builds) if b.accuracy is not None]
-    if not scored:
+    if len(scored) < 2:
         return None
     with rc_context(STYLE):
-        figure, axes = new_figure(3.0)
-        sizes = [b.size_bytes / 1000 for _, b in scored]
-        labels: dict[tuple[int, float | None], list[str]] = {}
-        for _, build in scored:  # one file in two runtimes is one point
-            labels.setdefault((build.size_bytes, build.accuracy), []).append(_label(build.name))
+        figure, axes = new_figure(2.8 + 0.2 * len(scored))
+        largest = max(b.size_bytes for _, b in scored)
+        handles = []
         for i, build in scored:
-            names = labels.pop((build.size_bytes, build.accuracy), None)
-            if names is None:
-                continue
             percent, error = accuracy_interval(build)
-            axes.errorbar(
-                build.size_bytes / 1000, percent, yerr=error, fmt="o", color=_color(i), capsize=3
-            )
-            right = build.size_bytes / 1000 > (min(sizes) * max(sizes)) ** 0.5
-            below = sorted(set(sizes)).index(build.size_bytes / 1000) % 2  # neighbours take turns
-            axes.annotate(
-                "\n".join(names),
-                (build.size_bytes / 1000, percent),
-                xytext=(-7 if right else 7, -13 if below else 6),
-                textcoords="offset points",
-                ha="right" if right else "left",
-            )
-        _log_axis(axes, sizes)
-        axes.margins(y=0.25)
-        axes.set_xlabel("file size, kB")
+            place = (build.median_ms, percent)
+            axes.errorbar(*place, yerr=error, fmt="none", color=_color(i), capsize=3)
+            area = max(20.0, _LARGEST_AREA * build.size_bytes / largest)
+            axes.scatter(*place, s=area, color=_color(i), alpha=0.6, clip_on=False)
+            handles.append(
+                Line2D(
+                    [], [], ls="", marker="o", color=_color(i),
+                    label=f"{_label(build.name)}, {build.size_bytes / 1e6:.3g} MB",
+                )
+            )  # fmt: skip
+        _log_axis(axes, [b.median_ms for _, b in scored], margin=1.6)
+        axes.margins(y=0.2)
+        axes.set_xlabel("median latency, ms (logarithmic)")
         axes.set_ylabel("top-1 accuracy, %")
+        # names beside the points would cover each other
+        figure.legend(handles=handles, loc="outside lower left", frameon=False, fontsize=9)
         return svg(figure)
 
 
 def latency_bars(builds: Sequence[Build]) -> str:
-    """Median latency as bars; whiskers from the 10th to the 90th percentile of the samples."""
+    """Median latency as bars; whiskers from the 10th to the 90th percentile of the samples.
+
+    The axis ends at ``axis_end``: a whisker of a busy machine would leave no room for the bars.
+    """
+    end = axis_end(builds)
     with rc_context(STYLE):
         figure, axes = new_figure(0.9 + 0.42 * len(builds))
         for i, build in enumerate(builds):
@@ -61,18 +62,16 @@ def latency_bars(builds: Sequence[Build]) -> str:
             axes.barh(i, center, color=_color(i), height=0.6)
             spread = [[max(0.0, center - low)], [max(0.0, high - center)]]
             axes.errorbar(center, i, xerr=spread, color=INK, capsize=3, lw=1)
-            axes.annotate(
-                f"{center:.3g}",
-                (max(center, high), i),
-                xytext=(5, 0),
-                textcoords="offset points",
-                va="center",
-            )
-        axes.margins(x=0.15)
-        axes.set_xlim(left=0)
-        _name_axis(axes, builds)
-        axes.set_xlabel("latency of one image, ms")
+        axes.set_xlim(0, end)
+        _name_axis(axes, builds, [f"{b.median_ms:.3g} ms" for b in builds])
+        axes.set_xlabel("latency, ms")
         return svg(figure)
+
+
+def axis_end(builds: Sequence[Build]) -> float:
+    """Of the latency: the highest 90th percentile, at most 1.6 times the longest median."""
+    longest = max(b.median_ms for b in builds)
+    return min(1.05 * max(*(b.p90_ms for b in builds), longest), 1.6 * longest)
 
 
 def sample_distributions(builds: Sequence[Build]) -> str:
@@ -84,11 +83,11 @@ def sample_distributions(builds: Sequence[Build]) -> str:
             height = i + rng.uniform(-0.28, 0.28, len(build.samples_ms))
             axes.plot([build.median_ms] * 2, [i - 0.4, i + 0.4], color=INK, lw=1.5, zorder=1)
             axes.plot(
-                build.samples_ms, height, "o", color=_color(i), alpha=0.6, ms=4, mew=0, zorder=2
+                build.samples_ms, height, "o", color=_color(i), alpha=0.8, ms=4, mew=0, zorder=2
             )
         _log_axis(axes, [s for b in builds for s in b.samples_ms])
         _name_axis(axes, builds)
-        axes.set_xlabel("latency of one image, ms (logarithmic)")
+        axes.set_xlabel("latency, ms (logarithmic)")
         return svg(figure)
 
 
@@ -108,23 +107,26 @@ def _label(name: str) -> str:
     return name if len(name) <= _LABEL_LENGTH else name[: _LABEL_LENGTH - 1] + "…"
 
 
-def _name_axis(axes: Axes, builds: Sequence[Build]) -> None:
-    axes.set_yticks(range(len(builds)), [_label(b.name) for b in builds])
+def _name_axis(axes: Axes, builds: Sequence[Build], values: Sequence[str] = ()) -> None:
+    """Names of builds, each with its value below if there are any."""
+    labels = [_label(b.name) for b in builds]
+    if values:
+        labels = [f"{label}\n{value}" for label, value in zip(labels, values, strict=True)]
+    axes.set_yticks(range(len(builds)), labels)
     axes.set_ylim(len(builds) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
 
 
-def _log_axis(axes: Axes, values: Sequence[float]) -> None:
-    """Logarithmic x axis with round, readable ticks inside the data's range."""
-    low, high = min(values) / 1.25, max(values) * 1.25
+def _log_axis(axes: Axes, values: Sequence[float], margin: float = 1.25) -> None:
+    """Logarithmic x axis with round, readable ticks inside the data's range times ``margin``."""
+    low, high = min(values) / margin, max(values) * margin
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
     ticks: list[float] = []
-    for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1,)):
+    for steps in ((1, 1.5, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,)):
         ticks = [t for t in np.outer(decades, steps).ravel() if low <= t <= high]
-        if len(ticks) <= 7:
+        if len(ticks) <= _MOST_TICKS:
             break
-    axes.set_xticks(ticks)
+    axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.set_xticks([], minor=True)
-    axes.xaxis.set_major_formatter(ScalarFormatter())

@@ -100,7 +100,7 @@ def ede_curves(sharpness: Sequence[tuple[int, float]]) -> str | None:
     if not sharpness:
         return None
     with rc_context(STYLE):
-        figure, axes = new_figure(_HEIGHT)
+        figure, axes = new_figure(_HEIGHT + 0.5)
         x = np.linspace(-1.5, 1.5, 301)
         for i, (epoch, t) in enumerate(sharpness):
             y = max(1.0, t) * (1 - np.tanh(t * x) ** 2)
@@ -111,7 +111,8 @@ def ede_curves(sharpness: Sequence[tuple[int, float]]) -> str | None:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("input (hardtanh clips at the dotted lines)")
         axes.set_ylabel("derivative")
-        axes.legend(frameon=False, fontsize=8)
+        # inside, it would cover the steepest curve
+        figure.legend(loc="outside lower center", frameon=False, fontsize=8)
         return svg(figure)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -84,3 +85,35 @@ def median_ratio_interval(
     tail = 50 * (1 - confidence)
     low, high = np.percentile(ratios, (tail, 100 - tail))
     return float(low), float(high)
+
+
+def permutation_p_value(
+    one: Sequence[float], other: Sequence[float], *, seed: int, resamples: int = RESAMPLES
+) -> float:
+    """Two-sided p-value of "both sides have the same median", by permuting labels.
+
+    The statistic is ``|log(median(one) / median(other))|``; the observed arrangement counts as
+    one of the permutations (Phipson and Smyth 2010), so the value is never 0.
+
+    Args:
+        one: positive samples.
+        other: positive samples of the same unit.
+        seed: of the permutations.
+        resamples: number of permutations.
+
+    Raises:
+        ValueError: an empty side.
+    """
+    if not len(one) or not len(other):
+        raise ValueError("both sides need samples")
+    rng = np.random.default_rng(seed)
+    logs = np.log(np.asarray([*one, *other], np.float64))
+
+    def distance(values: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Any:
+        split = np.median(values[:, : len(one)], axis=1), np.median(values[:, len(one) :], axis=1)
+        return np.abs(split[0] - split[1])
+
+    observed = distance(logs[None])[0]
+    permuted = distance(rng.permuted(np.tile(logs, (resamples, 1)), axis=1))
+    # equal but for rounding counts as equal
+    return float((1 + np.sum(permuted >= observed * (1 - 1e-12))) / (1 + resamples))

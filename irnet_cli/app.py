@@ -7,11 +7,13 @@ from typing import NoReturn
 
 import typer
 
-from irnet_cli.commands import data
+from irnet_cli.commands import data, device
 from irnet_cli.commands.android_assets import android_assets
 from irnet_cli.commands.baseline import baseline
 from irnet_cli.commands.bench import bench
+from irnet_cli.commands.compare import compare
 from irnet_cli.commands.convert import convert
+from irnet_cli.commands.doctor import doctor
 from irnet_cli.commands.eval import eval_
 from irnet_cli.commands.explain import explain
 from irnet_cli.commands.import_torch import import_torch
@@ -47,6 +49,9 @@ app.command()(import_torch)
 app.command()(verify)
 app.command()(verify_file)
 app.command()(bench)
+app.command()(compare)
+app.command()(doctor)
+app.add_typer(device.app, name="device")
 app.command()(report)
 app.command()(models)
 app.command()(android_assets)

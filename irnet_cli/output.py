@@ -27,6 +27,11 @@ def log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
+def plain(text: str) -> str:
+    """Text from a file of others without the control characters that a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
 def write_json(path: Path | None, value: Any) -> bool:
     """Write ``value`` where ``--json`` asks for it; True if that was stdout."""
     if path is None:

@@ -14,6 +14,8 @@ _ROOT = str(Path(__file__).resolve().parents[1])
 if _ROOT not in sys.path:
     sys.path.insert(0, _ROOT)
 
+from tests.native import arm  # noqa: E402
+from tests.native.cache import UnavailableError  # noqa: E402
 from tests.native.library import LibraryMissingError, library_path  # noqa: E402
 
 
@@ -23,6 +25,24 @@ def library() -> Path:
     try:
         return library_path()
     except LibraryMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def arm_python() -> Path:
+    """Command of an emulated aarch64 Python with LiteRT; skips, and says why, without it."""
+    try:
+        return arm.arm_python()
+    except UnavailableError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def arm_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The delegate for aarch64; skips, and says why, if it cannot be built."""
+    try:
+        return arm.arm_library(tmp_path_factory.mktemp("aarch64"))
+    except UnavailableError as error:
         pytest.skip(str(error))
 
 

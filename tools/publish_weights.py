@@ -1,9 +1,10 @@
 """Copy a finished run's weights into the package, and its log into docs/runs.
 
-    python tools/publish_weights.py RUN_DIR NAME [--which best|last]
+    python tools/publish_weights.py RUN_DIR NAME [--which best|last|average]
 
-NAME is the registry name; a run of another network is refused. Prints the row for
-``irnet_keras/models/__init__.py``.
+NAME is the registry name; a run of another network, and one that is not finished and scored, is
+refused. ``average`` is what recipes with ``ema_decay`` or ``average_last`` make at the end. Prints
+the row for ``irnet_keras/models/__init__.py``.
 """
 
 import argparse
@@ -17,8 +18,11 @@ from irnet_keras.errors import IrnetError, UsageError
 from irnet_keras.files import atomic_write, make_folder, sha256_file
 from irnet_keras.models import WEIGHTS_FOLDER, ModelEntry, get_entry
 from irnet_keras.models.networks import DATASETS
+from irnet_keras.models.weights import load_arrays
+from irnet_keras.training.run_folder import read_config
 
 ENLARGING = [name for name, dataset in DATASETS.items() if dataset.super_resolution]
+COPIED = ("config.json", "metrics.csv", "summary.json")
 RUNS = Path(__file__).parent.parent / "docs" / "runs"
 
 
@@ -49,40 +53,79 @@ def check_network(name: str, entry: ModelEntry, config: dict[str, Any]) -> None:
             raise UsageError(f"{name} has {key} {value!r}, the run {config.get(key)!r}")
 
 
+def stated_scores(run: Path, which: str, entry: ModelEntry) -> dict[str, float]:
+    """Fields of the registry's row, from the run's summary, which must be about these weights.
+
+    Raises:
+        UsageError: the run has no such weights, is not finished, or was not scored on the test
+            split.
+    """
+    weights = run / f"{which}.safetensors"
+    if which == "average" and not weights.exists():
+        raise UsageError(
+            f"{run} has no average: it takes a recipe with ema_decay or average_last, and the end "
+            "of the run"
+        )
+    epoch = int(load_arrays(weights)[1].get("epoch", -1))
+    summary = _read(run / "summary.json")
+    expected = summary.get("best_epoch" if which == "best" else "epochs")
+    if epoch != expected:
+        raise UsageError(
+            f"{weights} is of epoch {epoch}, summary.json of {expected}: finish the run "
+            "(irnet train --resume)"
+        )
+    enlarging = {"test_psnr": "psnr", "bicubic_psnr": "bicubic_psnr"}
+    fields = enlarging if entry.dataset in ENLARGING else {"test_accuracy": "accuracy"}
+    scores = {}
+    for field, metric in fields.items():
+        key = f"test_{metric}_{which}"
+        if key not in summary:
+            raise UsageError(f"{run / 'summary.json'} has no {key}: the run was not scored")
+        scores[field] = round(float(summary[key]), 4)
+    return scores
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read ({error})") from error
+
+
+def publish(run: Path, name: str, which: str) -> str:
+    """Check everything, then copy; returns the row for the registry.
+
+    Raises:
+        UsageError: see :func:`check_network` and :func:`stated_scores`, or a file is missing.
+    """
+    entry = get_entry(name)
+    check_network(name, entry, read_config(run).model_dump())
+    scores = stated_scores(run, which, entry)
+    for copied in COPIED:
+        if not (run / copied).is_file():
+            raise UsageError(f"{run} has no {copied}")
+    environment = _read(run / "environment.json")
+    for entry_ in environment:  # folders of the machine that trained mean nothing elsewhere
+        entry_["command"] = _without_folders(entry_["command"])
+        entry_.pop("platform")
+    file = make_folder(WEIGHTS_FOLDER) / f"{name}.safetensors"
+    atomic_write(file, (run / f"{which}.safetensors").read_bytes())
+    target = make_folder(RUNS / name)
+    for copied in COPIED:
+        shutil.copy(run / copied, target / copied)
+    atomic_write(target / "environment.json", json.dumps(environment, indent=2) + "\n")
+    stated = ", ".join(f"{field}={value}" for field, value in scores.items())
+    return f'"{name}": Weights("{file.name}", "{sha256_file(file)}", {stated}),'
+
+
 def main() -> None:
     """Copy and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("name")
-    parser.add_argument("--which", choices=("best", "last"), default="last")
+    parser.add_argument("--which", choices=("best", "last", "average"), default="last")
     arguments = parser.parse_args()
-    entry = get_entry(arguments.name)
-    config = json.loads((arguments.run_dir / "config.json").read_text())
-    check_network(arguments.name, entry, config)
-    summary = json.loads((arguments.run_dir / "summary.json").read_text())
-    file = f"{arguments.name}.safetensors"
-    make_folder(WEIGHTS_FOLDER)
-    source = arguments.run_dir / f"{arguments.which}.safetensors"
-    atomic_write(WEIGHTS_FOLDER / file, source.read_bytes())
-    target = make_folder(RUNS / arguments.name)
-    for name in ("config.json", "metrics.csv", "summary.json"):
-        shutil.copy(arguments.run_dir / name, target / name)
-    environment = json.loads((arguments.run_dir / "environment.json").read_text())
-    for entry_ in environment:  # folders of the machine that trained mean nothing elsewhere
-        entry_["command"] = _without_folders(entry_["command"])
-        entry_.pop("platform")
-    atomic_write(target / "environment.json", json.dumps(environment, indent=2) + "\n")
-    if entry.dataset in ENLARGING:
-        scores = {"test_psnr": "psnr", "bicubic_psnr": "bicubic_psnr"}
-    else:
-        scores = {"test_accuracy": "accuracy"}
-    stated = ", ".join(
-        f"{field}={round(summary[f'test_{metric}_{arguments.which}'], 4)}"
-        for field, metric in scores.items()
-    )
-    print(
-        f'"{arguments.name}": Weights("{file}", "{sha256_file(WEIGHTS_FOLDER / file)}", {stated}),'
-    )
+    print(publish(arguments.run_dir, arguments.name, arguments.which))
 
 
 if __name__ == "__main__":

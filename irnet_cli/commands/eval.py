@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from irnet_cli.data_argument import labelled_images
 from irnet_cli.model_argument import (
     NetworkOption,
     TrustOption,
@@ -24,7 +25,6 @@ from irnet_keras.near import accepted
 
 if TYPE_CHECKING:
     from converters.untrusted import Policy
-    from irnet_keras.data.cifar10 import LabelledImages
     from irnet_keras.data.imagenet import ImageNet
     from irnet_keras.models.resolve import ResolvedModel
 
@@ -101,22 +101,6 @@ def _is_tflite(model: str) -> bool:
     return Path(model).suffix.lower() in (".tflite", ".lite")
 
 
-def _images(data: str, data_dir: Path | None, split: str, limit: int | None) -> "LabelledImages":
-    """Of a data set that fits into memory."""
-    if data == "sample":
-        from irnet_keras.data.sample import load_sample
-
-        images = load_sample().test
-    else:
-        import_tensorflow()  # which tensorflow-datasets would do, less quietly
-        from irnet_keras.data.cifar10 import load_cifar
-
-        images = load_cifar(data, split, data_dir)
-    if not len(images):
-        raise UsageError(f"split {split!r} of {data} has no images")
-    return images[:limit]
-
-
 def _imagenet(shape: tuple[int, ...], data_dir: Path | None, model: str) -> "ImageNet":
     """ImageNet in the size of a model's input ``(height, width, channels)``."""
     if len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3 or shape[0] < 1:
@@ -166,7 +150,7 @@ def _score_tflite(
         log(f"scoring {model} on {STREAMED} images at a time")
         scores = [score(images, labels, lambda x: x) for images, labels in parts]
     else:
-        stored = _images(data, data_dir, split, limit)
+        stored = labelled_images(data, data_dir, split, limit)
         log(f"scoring {model} on {len(stored)} images")
         scores = [score(stored.images, stored.labels, preprocess)]
     count = sum(s.num_examples for s in scores)
@@ -205,7 +189,7 @@ def _score_keras(
     if data == "imagenet2012":
         batches, top = _imagenet(shape, data_dir, model).evaluation(split, limit=limit), 5
     else:
-        images = _images(data, data_dir, split, limit)
+        images = labelled_images(data, data_dir, split, limit)
         if shape != images.images.shape[1:]:
             raise UsageError(
                 f"{model} takes inputs of shape {shape}, {data} has {images.images.shape[1:]}"

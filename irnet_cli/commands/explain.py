@@ -5,23 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from irnet_cli.model_argument import (
-    NetworkOption,
-    TrustOption,
-    UntrainedOption,
-    load_model,
-    refuse_model_options,
-    sized,
-)
-from irnet_cli.output import JsonOption, check_files, log, write_json
+from irnet_cli.graph_argument import load_graph
+from irnet_cli.model_argument import NetworkOption, TrustOption, UntrainedOption
+from irnet_cli.output import JsonOption, check_files, log, plain, write_json
 from irnet_cli.policy_option import AllowOpOption, FileLimitOption, policy
 from irnet_cli.runtime_option import KernelOption
 from irnet_keras.errors import UsageError
 
 if TYPE_CHECKING:
     from converters.explain import Explanation, OpReport
-    from converters.graph import Graph
-    from irnet_keras.models.resolve import ResolvedModel
 
 OVERLAYS = ("kind", "macs", "time", "weights", "activations")
 NAME_WIDTH = 40
@@ -61,7 +53,6 @@ def explain(
     from converters.explain import explain as run
     from converters.explain import node_data as overlay_of
     from converters.explain.measure import MIN_RUNS, measure
-    from converters.graph import read_graph
     from converters.runtimes import check_threads
 
     if overlay not in OVERLAYS:
@@ -73,13 +64,7 @@ def explain(
     check_files(
         [("--json", json_file), ("--node-data", node_data)], [("FILE_OR_MODEL", file_or_model)]
     )
-    if is_file(file_or_model):
-        refuse_model_options(file_or_model, untrained=untrained, network=network, trust=trust)
-        graph, name = read_graph(file_or_model), file_or_model
-    else:
-        graph, name = _converted(
-            sized(load_model(file_or_model, untrained=untrained, network=network, trust=trust))
-        )
+    graph, name = load_graph(file_or_model, untrained=untrained, network=network, trust=trust)
     result = run(graph, name)
     if profile:
         result = measure(
@@ -89,26 +74,6 @@ def explain(
         write_json(node_data, overlay_of(result, overlay))
     if not write_json(json_file, result.model_dump(mode="json")):
         _print(result)
-
-
-def is_file(spec: str) -> bool:
-    """Whether an argument means a ``.tflite`` file rather than a model."""
-    path = Path(spec)
-    if path.suffix.lower() == ".tflite":
-        return True
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return file.read(8)[4:] == b"TFL3"
-
-
-def _converted(resolved: "ResolvedModel") -> tuple["Graph", str]:
-    from converters.graph import read_graph
-    from converters.lce import convert
-
-    log(f"converting {resolved.name}")
-    # explain what comes out, whatever it is: findings are on stderr
-    return read_graph(convert(resolved.model, log, strict=False).data), resolved.name
 
 
 def _print(result: "Explanation") -> None:
@@ -204,7 +169,7 @@ def _plain(text: str) -> str:
     """Text from a stranger's file without control characters or markup."""
     from rich.markup import escape
 
-    return escape("".join(c if c.isprintable() else "?" for c in text))
+    return escape(plain(text))
 
 
 def _count(value: int | None, share: float) -> str:

@@ -1,15 +1,13 @@
 """``irnet report``."""
 
-import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from irnet_cli.output import check_files
-from irnet_keras.errors import UsageError
-
-QUICKSTART_SCHEMA = "irnet.quickstart/1"
+from irnet_cli.results_file import read_results
+from irnet_keras.files import atomic_write
 
 
 def report(
@@ -18,36 +16,49 @@ def report(
         "report.html"
     ),
     title: Annotated[str | None, typer.Option(help="Heading of the report.")] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSON of irnet bench for another network, e.g. a MobileNet, on the same devices: "
+            "its builds are shown beside."
+        ),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write the table as CSV.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Also write a Markdown table, for a README.")
+    ] = None,
+    model_card: Annotated[
+        Path | None, typer.Option(help="Also write a Markdown section for a model card.")
+    ] = None,
 ) -> None:
     """Make one HTML file, with figures and conditions, from measured results."""
-    check_files([("--output", output)], [("RESULTS", results)])
-    value = _read(results)
+    check_files(
+        [
+            ("--output", output),
+            ("--csv", csv),
+            ("--markdown", markdown),
+            ("--model-card", model_card),
+        ],
+        [("RESULTS", results), *([("--reference", reference)] if reference else [])],
+    )
+    found = read_results(results)
+    from edge_bench import tables
     from edge_bench.report import write_report
-    from edge_bench.schema import parse_bench
 
-    if value.get("schema_id") == QUICKSTART_SCHEMA:
-        measured = parse_bench(value.get("bench"), f"{results}: bench")
-        measured = measured.with_accuracy(_object(value, "accuracy", results))
-        verify: dict[str, Any] | None = _object(value, "verify", results)
-    else:
-        measured, verify = parse_bench(value, str(results)), None
-    print(write_report(measured, output, title=title or results.stem, verify=verify))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{path} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise UsageError(f"{path} does not hold a result: it is not a JSON object")
-    return value
-
-
-def _object(value: dict[str, Any], key: str, path: Path) -> dict[str, Any]:
-    part = value.get(key, {})
-    if not isinstance(part, dict):
-        raise UsageError(f"{path}: {key} must be an object")
-    return part
+    other = read_results(reference).bench if reference is not None else None
+    write_report(
+        found.bench,
+        output,
+        title=title or results.stem,
+        verify=found.verify,
+        reference=other,
+    )
+    print(output)
+    for path, text in (
+        (csv, tables.csv_text),
+        (markdown, tables.markdown),
+        (model_card, tables.model_card),
+    ):
+        if path is not None:
+            atomic_write(path, text(found.bench, other))
+            print(path)

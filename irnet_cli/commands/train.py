@@ -1,5 +1,6 @@
 """``irnet train``."""
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
@@ -53,24 +54,28 @@ def train(
     if dry_run:
         show_plan(config, data_dir, strategy, json_file)
         return
+    existed = run_dir is not None and run_dir.exists()
     if run_dir:
         make_folder(run_dir)
-    devices = start_devices(strategy)
-    if devices.workers > 1 and run_dir is None:
-        raise UsageError("several workers need --run-dir, a folder that all of them see")
-    from irnet_keras.training.loop import train as run
-    from irnet_keras.training.task import get_task
+    with contextlib.ExitStack() as stack:
+        if run_dir and not existed:
+            stack.enter_context(run_folder.discarding_empty(run_dir))
+        devices = start_devices(strategy)
+        if devices.workers > 1 and run_dir is None:
+            raise UsageError("several workers need --run-dir, a folder that all of them see")
+        from irnet_keras.training.loop import train as run
+        from irnet_keras.training.task import get_task
 
-    place = str(data_dir) if data_dir else None
-    data = get_task(config).load(config, place)  # before a folder is made for nothing
-    folder = run_dir or run_folder.new_run_folder(config.name)
-    if devices.writes:
-        log(f"run folder: {folder}")
-        if not (folder / run_folder.CONFIG).exists():
-            run_folder.write_config(folder, config)
-    summary = run(
-        config, folder, resume=resume, data_dir=place, data=data, devices=devices, log=log
-    )
+        place = str(data_dir) if data_dir else None
+        data = get_task(config).load(config, place)
+        folder = run_dir or run_folder.new_run_folder(config.name)
+        if not run_dir:
+            stack.enter_context(run_folder.discarding_empty(folder))
+        if devices.writes:
+            log(f"run folder: {folder}")
+        summary = run(
+            config, folder, resume=resume, data_dir=place, data=data, devices=devices, log=log
+        )
     if not write_json(json_file, summary):
         for key, value in summary.items():
             print(f"{key}: {value}")

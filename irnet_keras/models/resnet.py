@@ -156,6 +156,15 @@ def build(
     return tf.keras.Model(image, parts.batch_norm(x, "logits"), name=name)
 
 
+def structure_of(model: tf.keras.Model) -> str | None:
+    """``"bireal"`` or ``"normal"``, told by the names of the additions; None of other networks."""
+    names = {layer.name for layer in model.submodules if isinstance(layer, tf.keras.layers.Add)}
+    for structure, end in (("bireal", "a_add"), ("normal", "b_add")):
+        if any(name.startswith("stage") and name.endswith(end) for name in names):
+            return structure
+    return None
+
+
 def _stem(parts: Parts, image: tf.Tensor, config: ResNetConfig) -> tf.Tensor:
     kernel, strides = {"7x7-pool": (7, 2), "3x3-3x3": (3, 2)}.get(config.stem, (3, 1))
     x = image

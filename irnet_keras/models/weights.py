@@ -132,7 +132,29 @@ def save_weights(model: Any, path: str | os.PathLike[str], metadata: dict[str, s
 
 
 def load_weights(model: Any, path: str | os.PathLike[str]) -> dict[str, str]:
-    """Load :func:`save_weights`' file into a model built by the same code; returns metadata."""
+    """Load :func:`save_weights`' file into a model built by the same code; returns metadata.
+
+    Raises:
+        UsageError: unreadable, other names or shapes, or by the configuration in its metadata of
+            another structure (where names and shapes are the same).
+    """
+    from irnet_keras.models.resnet import structure_of
+
     arrays, metadata = load_arrays(path)
+    own, stored = structure_of(model), _stored_structure(metadata)
+    if None not in (own, stored) and own != stored:
+        raise UsageError(
+            f"{path} does not fit the model: its weights are of structure {stored}, "
+            f"the model is {own}"
+        )
     assign_arrays(model.weights, arrays, str(path))
     return metadata
+
+
+def _stored_structure(metadata: dict[str, str]) -> str | None:
+    """Of the configuration that ``irnet train`` stores with weights, if there is one."""
+    try:
+        structure = json.loads(metadata.get("config", "{}")).get("structure")
+    except (AttributeError, ValueError):
+        return None
+    return structure if isinstance(structure, str) else None

@@ -5,7 +5,8 @@ t = 2), longer; 2,500 images for validation instead of 5,000; binary convolution
 while training.
 
 Command: irnet train resnet20-w1a1-cifar10-best
-Result: not yet run.
+Result: 82.21 % on the 10,000 test images (last epoch; 81.73 % at the best validation epoch); 150
+minutes on one core of an AMD EPYC with AVX512-BF16.
 """
 
 from irnet_keras.training.config import TrainConfig

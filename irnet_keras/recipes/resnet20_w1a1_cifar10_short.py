@@ -6,7 +6,8 @@ of 10; see docs/explanation/training.md.
 
 Command: irnet train resnet20-w1a1-cifar10-short
 Result: 79.00 % on the 10,000 test images (last epoch; 78.34 % at the best validation epoch); 69
-minutes on 2 shared cores of an x86-64 server, 2026-11-23. Log: docs/runs/resnet20-w1a1-cifar10.
+minutes on 2 shared cores of an x86-64 server, 2026-11-23. Log:
+docs/runs/resnet20-w1a1-cifar10-short.
 """
 
 from irnet_keras.training.config import TrainConfig

@@ -1,17 +1,20 @@
-"""Exponential moving average of the weights while training, and what is made of it at the end.
+"""Averages of the weights, exponential or of the last epochs, and what is made of them at the end.
 
-The averages are slots of the optimizer: checkpoints hold them. Averaged latent weights may have
-other signs than any state of the training had, so batch norms are estimated anew before use.
+Exponential averages are slots of the optimizer: checkpoints hold them. The weights of the last
+epochs are files of the run folder, written before the checkpoint that names their epoch. Averaged
+latent weights may have other signs than any state of the training had, so batch norms are estimated
+anew before use.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from irnet_keras.models.weights import save_weights
+from irnet_keras.errors import UsageError
+from irnet_keras.models.weights import Arrays, load_arrays, save_weights
 from irnet_keras.training.checkpoint import load_checkpoint
 from irnet_keras.training.compiling import compile_model
 from irnet_keras.training.config import TrainConfig
@@ -25,6 +28,41 @@ def use_averages(model: tf.keras.Model) -> None:
     """Replace the trainable weights by their averages; the optimizer must have ``use_ema``."""
     optimizer = model.optimizer
     type(optimizer).finalize_variable_values(optimizer, model.trainable_variables)
+
+
+def epoch_weights(folder: Path, epoch: int) -> Path:
+    """Where a run with ``average_last`` keeps the weights behind an epoch (1-based)."""
+    return folder / f"epoch-{epoch:04d}.safetensors"
+
+
+def drop_epochs(folder: Path, config: TrainConfig) -> None:
+    """Delete the weights of epochs that a longer run does not average."""
+    kept = {epoch_weights(folder, epoch) for epoch in config.averaged_epochs}
+    for path in folder.glob("epoch-*.safetensors"):
+        if path not in kept:
+            path.unlink()
+
+
+def check_epochs(folder: Path, config: TrainConfig, done: int) -> None:
+    """Refuse to continue where the weights of an epoch to be averaged are missing.
+
+    Raises:
+        UsageError: saying which length the run may have.
+    """
+    for epoch in config.averaged_epochs:
+        path = epoch_weights(folder, epoch)
+        if epoch <= done and not path.exists():
+            raise UsageError(
+                f"average_last={config.average_last} needs {path}, which is not there: epochs must "
+                f"be at least {done + len(config.averaged_epochs)}, got {config.epochs}"
+            )
+
+
+def use_mean(model: tf.keras.Model, states: Sequence[Arrays]) -> None:
+    """Replace the trainable weights by the mean over several states of the model's weights."""
+    for variable in model.trainable_variables:
+        total = sum(arrays[variable.name].astype(np.float64) for arrays in states)
+        variable.assign(total / len(states))
 
 
 def reestimate_batch_norms(model: tf.keras.Model, batches: Iterable[Any]) -> int:
@@ -72,7 +110,7 @@ def save_average(
     """Write ``average.safetensors`` of a finished run, batch norms estimated anew; score it.
 
     Args:
-        config: of the run, with ``ema_decay``.
+        config: of the run, with ``ema_decay`` or ``average_last``.
         folder: run folder, its checkpoint at the end.
         task: of the run.
         data: its training images estimate the batch norms, its validation images score.
@@ -80,10 +118,17 @@ def save_average(
 
     Returns:
         ``average_validation_<metric>`` where there are validation images.
+
+    Raises:
+        UsageError: the weights of an epoch are missing or damaged.
     """
     model = compile_model(config)
     position, _ = load_checkpoint(folder, model)
-    use_averages(model)
+    if config.average_last is None:
+        use_averages(model)
+    else:
+        paths = [epoch_weights(folder, epoch) for epoch in config.averaged_epochs]
+        use_mean(model, [load_arrays(path)[0] for path in paths])
     count = max(1, min(steps, REESTIMATION_IMAGES // config.batch_size))
     reestimate_batch_norms(model, data.training(config, Feed(epoch=position.epoch)).take(count))
     metadata = {"recipe": config.name, "config": config.model_dump_json()}

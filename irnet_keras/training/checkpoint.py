@@ -104,10 +104,9 @@ def load_checkpoint_into(
         if problems:
             warn(f"warning: {problems[0]}; continuing from the previous checkpoint, {path.name}")
         return position, model, metrics
-    raise (
-        problems[0]
-        if len(problems) == 1
-        else UsageError("no checkpoint is usable: " + "; ".join(map(str, problems)))
+    raise UsageError(
+        f"no checkpoint is usable: {'; '.join(map(str, problems))}; "
+        "to begin anew, train into another --run-dir without --resume"
     )
 
 

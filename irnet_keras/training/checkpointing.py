@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from irnet_keras.models.weights import Arrays, save_arrays
+from irnet_keras.training.averaging import epoch_weights
 from irnet_keras.training.checkpoint import (
     BEST,
     LAST,
@@ -34,6 +35,7 @@ class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
         every: steps between checkpoints inside an epoch, or None.
         interruption: asked after every step whether to end.
         metrics: sums of the metrics of an epoch begun earlier, from ``load_checkpoint``.
+        kept: epochs (1-based) whose weights stay in files of their own.
         writes: whether this process writes files; the others only take part in reading values.
 
     Raises:
@@ -53,12 +55,14 @@ class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
         every: int | None = None,
         interruption: Interruption | None = None,
         metrics: Arrays | None = None,
+        kept: range = range(0),
         writes: bool = True,
     ) -> None:
         super().__init__()
         self.position = position
         self._folder, self._metadata, self._monitor = folder, metadata, monitor
         self._steps, self._every, self._writes = steps, every, writes
+        self._kept = kept
         self._interruption = interruption or Interruption()
         self._metrics = metrics if position.step else None
         self._stop = False
@@ -92,6 +96,8 @@ class RunCheckpoint(tf.keras.callbacks.Callback):  # type: ignore[misc]
             self.position = replace(self.position, best=float(best), best_epoch=epoch + 1)
             self._write_weights(BEST, weights, metadata)
         self._write_weights(LAST, weights, metadata)
+        if epoch + 1 in self._kept:
+            self._write_weights(epoch_weights(self._folder, epoch + 1).name, weights, metadata)
         self._save(arrays)
         self._stop = self._interruption.agreed() or self._stop
         if self._stop:

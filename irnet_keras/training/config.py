@@ -95,6 +95,10 @@ class TrainConfig(BaseModel):
         None, gt=0, lt=1, description="moving average of the weights, per step; scored separately"
     )
 
+    average_last: int | None = Field(
+        None, ge=2, description="mean of the weights behind the last so many epochs; as ema_decay"
+    )
+
     sync_batch_norm: bool = Field(
         False, description="batch statistics over all replicas of a strategy, not each one's own"
     )
@@ -167,6 +171,11 @@ class TrainConfig(BaseModel):
             return self.learning_rate
         return self.learning_rate * self.batch_size / self.base_batch_size
 
+    @property
+    def averaged_epochs(self) -> range:
+        """Epochs, 1-based, whose weights ``average_last`` averages; empty without."""
+        return range(self.epochs + 1 - (self.average_last or 0), self.epochs + 1)
+
     @model_validator(mode="after")
     def _check(self) -> "TrainConfig":
         if self.ede_t_min > self.ede_t_max:
@@ -185,6 +194,14 @@ class TrainConfig(BaseModel):
                 raise ValueError(
                     "stage1_epochs must leave both stages more epochs than warmup_epochs "
                     f"({self.warmup_epochs}), got {self.stage1_epochs} of {self.epochs}"
+                )
+        if self.average_last is not None:
+            if self.ema_decay is not None:
+                raise ValueError("average_last and ema_decay both make an average: set one of them")
+            if self.average_last > self.epochs - self.stage1_epochs:
+                raise ValueError(
+                    "average_last must be at most the epochs of the last stage, "
+                    f"{self.epochs - self.stage1_epochs}; got {self.average_last}"
                 )
         per_image = self.crops_per_image if DATASETS[self.dataset].super_resolution else 1
         if self.train_images is not None and self.train_images * per_image < self.batch_size:

@@ -64,6 +64,11 @@ class Student(tf.keras.Model):  # type: ignore[misc]
         self._distill_loss().update_state(distill)
         return self.compute_metrics(x, y, logits, sample_weight)
 
+    def test_step(self, data: Any) -> dict[str, Any]:
+        logs: dict[str, Any] = super().test_step(data)
+        del logs["distill_loss"]  # of no step: it would read 0
+        return logs
+
 
 def distillation_loss(expected: tf.Tensor, logits: tf.Tensor, temperature: float) -> tf.Tensor:
     """``T**2 * KL(softmax(expected / T) || softmax(logits / T))``, averaged over the batch.

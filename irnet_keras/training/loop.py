@@ -15,7 +15,7 @@ from irnet_keras.files import atomic_write
 from irnet_keras.layers.narrow_conv import cpu_multiplies_bfloat16
 from irnet_keras.models.weights import Arrays, load_weights
 from irnet_keras.training import run_folder
-from irnet_keras.training.averaging import AVERAGE, save_average
+from irnet_keras.training.averaging import AVERAGE, check_epochs, drop_epochs, save_average
 from irnet_keras.training.callbacks import Progress
 from irnet_keras.training.checkpoint import (
     BEST,
@@ -128,7 +128,7 @@ def train(
         f"best_validation_{task.monitor.removeprefix('val_')}": position.best,
         "seconds_this_process": round(time.monotonic() - begun, 1),
     }
-    if config.ema_decay is not None and devices.writes:
+    if (config.ema_decay or config.average_last) is not None and devices.writes:
         summary.update(save_average(config, folder, task, data, steps))
     if score_test and devices.writes:
         model = compile_model(config) if devices.strategy else model  # of this process alone
@@ -168,6 +168,7 @@ def _restore(
             f"{folder} was trained on more images: it is at step {position.step} of an epoch, "
             f"which has {steps} steps of batch_size {config.batch_size} now"
         )
+    check_epochs(folder, config, position.epoch)
     inside = f" and {position.step} of {steps} steps" if position.step else ""
     log(f"resuming after epoch {position.epoch}{inside} of {config.epochs}")
     return position, model, metrics
@@ -191,6 +192,7 @@ def _next_stage(
 def _prepare_folder(folder: Path, config: TrainConfig, position: Position) -> None:
     set_damaged_aside(folder)
     run_folder.remove_temporary_files(folder)
+    drop_epochs(folder, config)
     run_folder.truncate_metrics(folder, position.epoch)
     truncate_diagnostics(folder, position.epoch)
     run_folder.write_config(folder, config)
@@ -222,6 +224,7 @@ def _fit(
         every=config.checkpoint_steps,
         interruption=interruption,
         metrics=metrics,
+        kept=config.averaged_epochs,
         writes=devices.writes,
     )
     progress = Progress(config.epochs, steps, config.batch_size)

@@ -1,11 +1,13 @@
 """A folder per run: what was asked for, with what, and what came out."""
 
+import contextlib
 import csv
 import io
 import json
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,17 @@ def new_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:
             raise UsageError(f"cannot create folder {folder}: {error.strerror}") from error
         else:
             return folder
+
+
+@contextlib.contextmanager
+def discarding_empty(folder: Path) -> Iterator[None]:
+    """Delete ``folder`` if the body is refused before anything is in it."""
+    try:
+        yield
+    except UsageError:
+        with contextlib.suppress(OSError):  # not empty: the run had begun
+            folder.rmdir()
+        raise
 
 
 def latest_run_folder(recipe: str, parent: Path = Path("runs")) -> Path:

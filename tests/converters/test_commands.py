@@ -231,6 +231,6 @@ def test_leftovers_that_cost_accuracy_leave_no_file(irnet: Irnet, tmp_path: Path
     options = ("--leftovers", "int8", "--representative", data)
     refused = irnet("convert", MODEL, "-o", file, *options, "--json", "-")
     assert refused.status == 1
-    assert "error: --leftovers int8: accuracy falls from 81." in refused.err
+    assert "error: --leftovers int8: accuracy falls from 83." in refused.err
     assert refused.out == ""
     assert not file.exists()

@@ -7,7 +7,16 @@ import numpy as np
 from edge_bench.schema import BenchResult, parse_bench
 from edge_bench.statistics import summarize
 
-STATE = {"load_average": [0.5, 0.4, 0.3], "frequency_mhz": [2400.0], "temperature_c": None}
+STATE = {
+    "load_average": [0.5, 0.4, 0.3], "frequency_mhz": [2400.0], "temperature_c": None,
+    "governor": "performance",
+}  # fmt: skip
+
+DEVICE = {
+    "name": "local", "kind": "local", "system": "Linux 6", "machine": "aarch64", "os_bits": 64,
+    "cpu_model": "Cortex-A72", "cores": 4, "cpu_features": ["asimd"], "memory_bytes": 4 * 10**9,
+    "before": STATE, "after": STATE, "versions": {"python": "3.11"},
+}  # fmt: skip
 
 
 def build(name: str, median: float, size: int, **more: Any) -> dict[str, Any]:
@@ -34,5 +43,18 @@ def example(*names: str) -> BenchResult:
         "memory_method": "VmHWM", "timed": "one run",
     }  # fmt: skip
     return parse_bench(
-        {"schema_id": "irnet.bench/1", "context": context, "builds": builds}, "example"
+        {"schema_id": "irnet.bench/2", "context": context, "devices": [DEVICE], "builds": builds},
+        "example",
     )
+
+
+def version_1() -> dict[str, Any]:
+    """The same as files of version 1 have it."""
+    value = example().model_dump(mode="json")
+    del value["devices"]
+    keys = set(build("a", 1.0, 1)) | {"ratio", "accuracy", "num_examples"}
+    value["builds"] = [{k: v for k, v in b.items() if k in keys} for b in value["builds"]]
+    for state in ("before", "after"):
+        for key in ("governor", "throttling"):
+            del value["context"][state][key]
+    return {**value, "schema_id": "irnet.bench/1"}

@@ -90,6 +90,10 @@ def test_a_file_with_larq_operators_is_measured_in_every_runtime_others_once(
 def test_the_kernel_set_goes_to_the_delegate_only(files: list[Path]) -> None:
     result = bench(files, kernel="scalar", num_runs=30, warmup_runs=0)
     assert ["(scalar)" in b.engine for b in result.builds] == [False, True]
+    assert [b.kernel for b in result.builds] == [None, "scalar"]
+    assert [b.warnings for b in result.builds] == [
+        [], ["binary operators ran in scalar kernels (scalar), not in SIMD"],
+    ]  # fmt: skip
 
 
 def test_hash_and_size_are_those_of_the_bytes_that_ran(files: list[Path], tmp_path: Path) -> None:

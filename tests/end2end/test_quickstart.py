@@ -41,7 +41,7 @@ def test_results_hold_verified_scored_and_timed_builds(result):
         assert results["accuracy"][name]["num_examples"] == 1000
         assert build["accuracy"] == results["accuracy"][name]["accuracy"]
         assert len(build["samples_ms"]) >= 30
-        assert build["sha256"] == sha256_file(build["path"])
+        assert build["sha256"] == sha256_file(result[0] / build["path"])
         assert build["peak_memory_bytes"] > 0
     assert results["verify"]["1-bit"]["binary_layers"] == 18
     litert, ours = f"LiteRT {version('ai-edge-litert')}", f"lce_delegate {version('lce-delegate')}"

@@ -142,6 +142,10 @@ def test_two_damaged_checkpoints_are_both_named(tmp_path):
         run(tmp_path, configured(), resume=True)
     assert str(tmp_path / CHECKPOINT) in str(error.value)
     assert str(tmp_path / PREVIOUS) in str(error.value)
+    (tmp_path / PREVIOUS).unlink()
+    advice = r"begin anew, train into another --run-dir without --resume$"
+    with pytest.raises(UsageError, match=rf"no checkpoint is usable: .*{CHECKPOINT}.*; .*{advice}"):
+        run(tmp_path, configured(), resume=True)
     assert (tmp_path / CHECKPOINT).read_bytes() == b"nothing"
 
 

@@ -48,6 +48,18 @@ def test_mock_data_of_tfds_passes(folder):
     assert ((data.labels >= 0) & (data.labels < 100)).all()
 
 
+def test_refused_training_leaves_nothing_behind(folder, tmp_path):
+    command = ["train", RECIPE, "--run-dir", str(tmp_path / "run"), "--set", "batch_size=40"]
+    command += ["--set", "validation_images=16", "--data-dir"]
+    for data_dir, message in (
+        (folder, "batch_size must be at most the 32 training images, got 40"),
+        (tmp_path, f"CIFAR-100 is not in {tmp_path}"),
+    ):
+        error = CliRunner().invoke(app, [*command, str(data_dir)]).exception
+        assert message in str(error)
+        assert list(tmp_path.iterdir()) == []
+
+
 def test_recipe_trains_and_is_scored_by_name(folder, tmp_path):
     overrides = {"epochs": 1, "batch_size": 32, "validation_images": 16}
     summary = train(get_recipe(RECIPE).with_overrides(overrides), tmp_path, data_dir=str(folder))

@@ -299,7 +299,6 @@ def test_unknown_model_lists_near_ones():
             {"num_classes": 7},
             r"logits/kernel:0 has shape \(64, 10\), expected \(64, 7\)",
         ),
-        ("resnet20", {"structure": "normal"}, None),  # the same weights, other shortcuts
     ],
 )
 def test_weights_of_another_network_are_refused_by_name_and_shape(
@@ -309,13 +308,28 @@ def test_weights_of_another_network_are_refused_by_name_and_shape(
     save_weights(models.build_model("resnet20"), path, {})
     model = models.build_model(network, **options)
     before = model.get_weights()
-    if message is None:
-        load_weights(model, path)
-        return
     with pytest.raises(UsageError, match=message):
         load_weights(model, path)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(new, old)
+
+
+def test_weights_of_another_structure_are_refused_where_the_file_says_which(tmp_path):
+    tiny = {"settings": {"blocks": (1,), "widths": (8,)}}
+    bireal, normal = (
+        models.build_model("resnet20", structure=structure, **tiny)
+        for structure in ("bireal", "normal")
+    )
+    path, before = tmp_path / "w.safetensors", normal.get_weights()
+    save_weights(bireal, path, {"config": json.dumps({"structure": "bireal"})})
+    load_weights(bireal, path)
+    message = r"w.safetensors does not fit the model: .* of structure bireal, the model is normal$"
+    with pytest.raises(UsageError, match=message):
+        load_weights(normal, path)
+    for old, new in zip(before, normal.get_weights(), strict=True):
+        np.testing.assert_array_equal(new, old)
+    save_weights(bireal, path, {})  # the same names and shapes, and nothing says which
+    load_weights(normal, path)
 
 
 def test_weights_file_of_absurd_sizes_is_refused(tmp_path):

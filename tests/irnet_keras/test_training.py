@@ -7,47 +7,54 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from irnet_keras.data.sample import load_sample
 from irnet_keras.errors import CheckFailed, UsageError
-from irnet_keras.models.networks import DATASETS
+from irnet_keras.models import build_model
+from irnet_keras.models.networks import DATASETS, NETWORKS
 from irnet_keras.models.weights import load_arrays
 from irnet_keras.recipes import RECIPES, get_recipe
+from irnet_keras.training import compiling
 from irnet_keras.training.checkpoint import BEST, CHECKPOINT, LAST
 from irnet_keras.training.config import TrainConfig
 from irnet_keras.training.loop import train
 from irnet_keras.training.run_folder import latest_run_folder, new_run_folder, read_config
 from irnet_keras.training.tasks.classification import ClassificationData
+from tests.irnet_keras.tiny_training import build_tiny
 
 EPOCHS = 12
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-from irnet_keras.data.sample import load_sample
-from irnet_keras.recipes import get_recipe
+from irnet_keras.training import compiling
 from irnet_keras.training.loop import train
-from irnet_keras.training.tasks.classification import ClassificationData
+from tests.irnet_keras.test_training import configured, data
+from tests.irnet_keras.tiny_training import build_tiny
 
-if kill_at := int(sys.argv[3]):  # the n-th time a file is about to take its place
+compiling.build_model = build_tiny
+if kill_at := int(sys.argv[2]):  # the n-th time a file is about to take its place
     fsync, calls = os.fsync, iter(range(1, 10**6))
     def count(fd):
         if next(calls) == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         fsync(fd)
     os.fsync = count
-sample = load_sample()
-config = get_recipe("resnet20-w1a1-cifar10-short").with_overrides(dict(
-    epochs=12, batch_size=16, learning_rate=0.01, validation_images=32, seed=5))
-train(config, Path(sys.argv[1]), resume=sys.argv[2] == "resume", score_test=False,
-      data=ClassificationData(sample.calibration[:64], sample.calibration[64:96]))
+train(configured(), Path(sys.argv[1]), score_test=False, data=data())
 """
 
 
-def command(folder: Path, start: str, kill_at: int = 0) -> list[str]:
-    return [sys.executable, "-c", SCRIPT, str(folder), start, str(kill_at)]
+def start(folder: Path, kill_at: int = 0) -> subprocess.Popen[bytes]:
+    """The run of :func:`finished` in a process of its own, to be killed."""
+    command = [sys.executable, "-c", SCRIPT, str(folder), str(kill_at)]
+    return subprocess.Popen(command, cwd=Path(__file__).parents[2])
+
+
+def configured() -> TrainConfig:
+    return small(epochs=EPOCHS, learning_rate=0.01)
 
 
 def small(**overrides: object) -> TrainConfig:
@@ -60,11 +67,18 @@ def data():
     return ClassificationData(sample.calibration[:64], sample.calibration[64:96])
 
 
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr(compiling, "build_model", build_tiny)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory) -> Path:
-    """An uninterrupted run in its own process."""
+    """An uninterrupted run of a tiny network."""
     folder = tmp_path_factory.mktemp("whole")
-    subprocess.run(command(folder, "new"), check=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compiling, "build_model", build_tiny)
+        train(configured(), folder, data=data(), score_test=False)
     return folder
 
 
@@ -83,8 +97,8 @@ def test_run_folder_holds_what_is_promised(finished):
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_run_ends_in_the_same_weights(finished, tmp_path, rng):
-    process = subprocess.Popen(command(tmp_path, "new"))
+def test_killed_and_resumed_run_ends_in_the_same_weights(finished, tiny, tmp_path, rng):
+    process = start(tmp_path)
     deadline = time.monotonic() + 300
     while not (tmp_path / CHECKPOINT).exists():
         assert process.poll() is None, "ended before its first checkpoint"
@@ -95,19 +109,18 @@ def test_killed_and_resumed_run_ends_in_the_same_weights(finished, tmp_path, rng
     process.wait()
     epochs_before = json.loads(load_arrays(tmp_path / CHECKPOINT)[1]["state"])["epoch"]
     assert 1 <= epochs_before < EPOCHS
-    subprocess.run(command(tmp_path, "resume"), check=True)
+    train(configured(), tmp_path, resume=True, data=data(), score_test=False)
     assert_same_run(finished, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kill_at", [1, 5, 9, 10])
-def test_run_killed_while_it_writes_ends_in_the_same_weights(finished, tmp_path, kill_at):
+def test_run_killed_while_it_writes_ends_in_the_same_weights(finished, tiny, tmp_path, kill_at):
     # A file is synced before it takes its place, its folder afterwards: 1 configuration,
     # 5 best weights, 9 checkpoint; 10 is right behind the checkpoint.
-    process = subprocess.run(command(tmp_path, "new", kill_at))
-    assert process.returncode == -signal.SIGKILL
+    assert start(tmp_path, kill_at).wait() == -signal.SIGKILL
     assert bool(list(tmp_path.glob(".*.tmp*"))) == (kill_at != 10)
-    subprocess.run(command(tmp_path, "resume"), check=True)
+    train(configured(), tmp_path, resume=True, data=data(), score_test=False)
     assert not list(tmp_path.glob(".*.tmp*"))
     assert_same_run(finished, tmp_path)
 
@@ -121,7 +134,7 @@ def assert_same_run(expected_run: Path, run: Path) -> None:
     assert (run / "metrics.csv").read_text() == (expected_run / "metrics.csv").read_text()
 
 
-def test_finished_run_resumes_to_nothing(finished):
+def test_finished_run_resumes_to_nothing(finished, tiny):
     before = (finished / CHECKPOINT).read_bytes()
     config = read_config(finished)
     summary = train(config, finished, resume=True, data=data(), score_test=False)
@@ -137,7 +150,7 @@ def test_finished_run_resumes_to_nothing(finished):
         ({"epochs": 3}, r"epochs must be at least 12, the epochs already trained"),
     ],
 )
-def test_resume_with_other_settings_is_refused(finished, changes, message):
+def test_resume_with_other_settings_is_refused(finished, tiny, changes, message):
     before = (finished / "config.json").read_bytes()
     config = read_config(finished).with_overrides(changes)
     with pytest.raises(UsageError, match=message):
@@ -163,9 +176,24 @@ IN_MEMORY = [
 ]
 
 
+def has_a_twin(name: str) -> bool:
+    """Whether an earlier recipe, by name, trains the same network, but for its classes."""
+    names = [n for n in sorted(RECIPES) if DATASETS[get_recipe(n).dataset].in_memory]
+    made = {n: (get_recipe(n).network, get_recipe(n).precision) for n in names}
+    return made[name] in [made[n] for n in names[: names.index(name)]]
+
+
 @pytest.mark.parametrize("name", IN_MEMORY)
-def test_every_recipe_trains_two_steps(name, tmp_path):
+def test_every_recipe_trains_two_steps(name, tmp_path, monkeypatch):
     config = get_recipe(name).with_overrides({"epochs": 1, "batch_size": 32})
+    if has_a_twin(name):  # every network is trained whole once, and smaller by other recipes
+
+        def smaller(network: str, **options: Any) -> Any:
+            blocks = NETWORKS[network, options["dataset"]].settings.get("blocks")
+            less = {"blocks": (1,) * len(blocks)} if blocks else {"widths": (16, 32, 32)}
+            return build_model(network, **{**options, "settings": less})
+
+        monkeypatch.setattr(compiling, "build_model", smaller)
     summary = train(config, tmp_path, data=data(), score_test=False)
     assert summary["epochs"] == 1
     arrays, metadata = load_arrays(tmp_path / LAST)
@@ -189,7 +217,9 @@ def test_existing_checkpoint_is_not_overwritten(finished):
     assert (finished / CHECKPOINT).read_bytes() == before
 
 
-def test_run_killed_before_its_first_checkpoint_resumes_from_the_beginning(finished, tmp_path):
+def test_run_killed_before_its_first_checkpoint_resumes_from_the_beginning(
+    finished, tiny, tmp_path
+):
     (tmp_path / "metrics.csv").write_text("epoch,loss\n0,1.0\n")  # later than the checkpoint
     lines = []
     train(small(epochs=1), tmp_path, resume=True, data=data(), score_test=False, log=lines.append)
@@ -207,7 +237,7 @@ def test_latest_run_is_the_highest_number(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "other"])
-def test_damaged_checkpoint_is_refused_and_kept(finished, tmp_path, damage):
+def test_damaged_checkpoint_is_refused_and_kept(finished, tiny, tmp_path, damage):
     content = bytearray((finished / CHECKPOINT).read_bytes())
     if damage == "truncate":
         content = content[: len(content) // 2]
@@ -223,7 +253,7 @@ def test_damaged_checkpoint_is_refused_and_kept(finished, tmp_path, damage):
     assert (tmp_path / CHECKPOINT).read_bytes() == bytes(content)
 
 
-def test_nan_stops_with_the_step_and_keeps_the_last_checkpoint(tmp_path):
+def test_nan_stops_with_the_step_and_keeps_the_last_checkpoint(tiny, tmp_path):
     with pytest.raises(CheckFailed, match=r"loss is (nan|inf) at step \d+ \(epoch \d\)"):
         train(
             small(

@@ -1,6 +1,7 @@
 """What recipes may ask for beyond the plain training: decay, distillation, averages, two stages."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from irnet_keras.errors import UsageError
 from irnet_keras.models.weights import load_arrays
 from irnet_keras.recipes import get_recipe
 from irnet_keras.training import averaging, compiling, loop
-from irnet_keras.training.averaging import AVERAGE, reestimate_batch_norms
+from irnet_keras.training.averaging import AVERAGE, epoch_weights, reestimate_batch_norms
 from irnet_keras.training.checkpoint import BEST, CHECKPOINT, LAST
 from irnet_keras.training.compiling import compile_model
 from irnet_keras.training.distillation import Student, distillation_loss, load_teacher
@@ -63,6 +64,7 @@ FEATURES = {
         "checkpoint_steps": 2,
         "epochs": 2,
     },
+    "mean of the last epochs": {"average_last": 2, "epochs": 3},
     "two stages, averages, penalties": {
         "stage1_epochs": 2,
         "warmup_epochs": 0.5,
@@ -91,7 +93,11 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize(
     ("feature", "stops"),
     # two stages: right behind the switch (from the first one's checkpoint), then within an epoch
-    [("averages, distillation", [6]), ("two stages, averages, penalties", [9, 11])],
+    [
+        ("averages, distillation", [6]),
+        ("mean of the last epochs", [10]),
+        ("two stages, averages, penalties", [9, 11]),
+    ],
 )
 def test_resumed_run_ends_in_the_same_bits(feature, stops, whole, tmp_path, monkeypatch):
     expected_run, config = whole(feature), configured(**FEATURES[feature])
@@ -112,6 +118,42 @@ def test_resumed_run_ends_in_the_same_bits(feature, stops, whole, tmp_path, monk
             np.testing.assert_array_equal(got[0][key], value, err_msg=f"{name}: {key}")
     for name in ("metrics.csv", DIAGNOSTICS):
         assert (tmp_path / name).read_text() == (expected_run / name).read_text()
+
+
+def test_average_is_the_mean_of_the_last_epochs(whole, rng):
+    folder = whole("mean of the last epochs")
+    states = [load_arrays(epoch_weights(folder, epoch))[0] for epoch in (2, 3)]
+    assert sorted(p.name for p in folder.glob("epoch-*")) == [
+        "epoch-0002.safetensors", "epoch-0003.safetensors"
+    ]  # fmt: skip
+    average, last = (load_arrays(folder / name)[0] for name in (AVERAGE, LAST))
+    for name, value in average.items():
+        np.testing.assert_array_equal(states[1][name], last[name])
+        if "moving" in name:
+            assert np.abs(value - last[name]).max() > 0  # estimated anew
+        elif not name.endswith("_t:0"):
+            mean = (states[0][name].astype(np.float64) + states[1][name]) / 2
+            np.testing.assert_array_equal(value, mean.astype(np.float32))
+    assert "average_validation_accuracy" in json.loads((folder / "summary.json").read_text())
+
+
+def test_last_epochs_of_a_run_that_changed_its_length(whole, tmp_path):
+    folder = shutil.copytree(whole("mean of the last epochs"), tmp_path / "longer")
+    settings = FEATURES["mean of the last epochs"]
+    kept = epoch_weights(folder, 3).rename(tmp_path / "kept")
+    with pytest.raises(UsageError, match=r"epoch-0003.* epochs must be at least 5, got 4"):
+        run(folder, configured(**{**settings, "epochs": 4}), resume=True)
+    kept.rename(epoch_weights(folder, 3))
+    run(folder, configured(**{**settings, "epochs": 4}), resume=True)
+    assert [p.name for p in sorted(folder.glob("epoch-*"))] == [
+        "epoch-0003.safetensors", "epoch-0004.safetensors"
+    ]  # fmt: skip
+
+
+def test_validation_knows_no_distillation(whole):
+    header = (whole("averages, distillation") / "metrics.csv").read_text().splitlines()[0]
+    assert "distill_loss" in header.split(",")
+    assert "val_distill_loss" not in header.split(",")
 
 
 def test_stages_have_a_network_and_schedules_of_their_own(whole):
@@ -235,6 +277,8 @@ def test_batch_norms_are_the_mean_of_the_batches(rng):
         ({"stage1_epochs": 2, "precision": "w1a32"}, "stage1_epochs goes with precision w1a1"),
         ({"stage1_epochs": 4}, r"stage1_epochs must leave both stages more epochs"),
         ({"ema_decay": 1}, r"ema_decay: .*less than 1, got 1"),
+        ({"average_last": 2, "ema_decay": 0.9}, "average_last and ema_decay both make an average"),
+        ({"average_last": 3, "stage1_epochs": 2}, "at most the epochs of the last stage, 2; got 3"),
         ({"distill_weight": 0}, r"distill_weight: .*greater than 0, got 0"),
     ],
 )

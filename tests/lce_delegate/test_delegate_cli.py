@@ -70,6 +70,37 @@ def test_run_reads_and_writes_arrays(model_path, image, tmp_path):
     }
 
 
+def test_predict_runs_each_of_many_inputs(model_path, rng, tmp_path):
+    images = rng.standard_normal((5, 32, 32, 3)).astype(np.float32)
+    np.save(tmp_path / "in.npy", images)
+    files = ["--input", tmp_path / "in.npy", "--output", tmp_path / "out.npy"]
+    values = json.loads(result("predict", model_path, *files, "--json", "-"))
+    assert values["count"] == 5
+    interpreter = lce_delegate.Interpreter(model_path, num_threads=1)
+    for image, found in zip(images, np.load(tmp_path / "out.npy"), strict=True):
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+        interpreter.invoke()
+        expected = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])[0]
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "message"),
+    [
+        ((2, 32, 32, 4), np.float32, "must be float32 of shape ('n', 32, 32, 3), got float32"),
+        ((32, 32, 3), np.float32, "must be float32 of shape ('n', 32, 32, 3), got float32"),
+        ((2, 32, 32, 3), np.float64, "must be float32 of shape ('n', 32, 32, 3), got float64"),
+        ((0, 32, 32, 3), np.float32, "is empty"),
+    ],
+)
+def test_predict_refuses_other_inputs(model_path, tmp_path, capsys, shape, dtype, message):
+    np.save(tmp_path / "in.npy", np.zeros(shape, dtype))
+    files = ["--input", str(tmp_path / "in.npy"), "--output", str(tmp_path / "out.npy")]
+    assert _command_line.main(["predict", str(model_path), *files]) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out.npy").exists()
+
+
 def test_the_seed_makes_the_random_input(model_path):
     same = [result("run", model_path, "--seed", 3) for _ in range(2)]
     assert same[0] == same[1]

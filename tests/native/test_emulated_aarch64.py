@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ import pytest
 from converters.graph import read_graph, with_outputs
 from irnet_keras.data.preprocessing import preprocess
 from irnet_keras.data.sample import load_sample
-from tests.native.cache import cache_folder
 from tests.native.cases import CATEGORIES, Case, make_case
 from tests.native.children import ROOT, run_supervised
 from tests.native.conformance import export
@@ -25,51 +23,10 @@ from tests.native.test_networks import Real, as_case, run_lce
 
 SEED = 20261125
 LAYERS = 8 * len(CATEGORIES)
-COMPILER = "aarch64-linux-gnu-g++"
 KERNELS = ("neon", "scalar")
 CPUS = ("cortex-a53", "cortex-a72", "neoverse-n1")  # Raspberry Pi 3, 4, and one with dot products
 
 pytestmark = [pytest.mark.native, pytest.mark.slow]
-
-
-@pytest.fixture(scope="module")
-def arm_python() -> Path:
-    """Command of an emulated aarch64 Python with LiteRT."""
-    folder = cache_folder() / "arm64"
-    script = ROOT / "tools" / "arm64_userland.sh"
-    # pip of the Python that runs the tests
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        [script, folder],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PATH": path},
-    )
-    if done.returncode != 0:
-        pytest.skip(done.stderr.strip() or f"{script.name} failed")
-    return folder / "python"
-
-
-@pytest.fixture(scope="module")
-def arm_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The delegate for aarch64: ``LCE_DELEGATE_LIBRARY_AARCH64``, or a cross build."""
-    named = os.environ.get("LCE_DELEGATE_LIBRARY_AARCH64")
-    if named:
-        return Path(named)
-    missing = [tool for tool in ("cmake", COMPILER) if shutil.which(tool) is None]
-    if missing:
-        pytest.skip(f"needs {' and '.join(missing)} (Debian: cmake g++-aarch64-linux-gnu)")
-    build = tmp_path_factory.mktemp("aarch64")
-    source = ROOT / "native"
-    toolchain = source / "cmake" / "aarch64-linux-gnu.cmake"
-    configure = ["cmake", "-S", source, "-B", build, f"-DCMAKE_TOOLCHAIN_FILE={toolchain}"]
-    for command in (configure, ["cmake", "--build", build, "--target", "lce_delegate", "-j2"]):
-        done = subprocess.run(
-            [str(part) for part in command], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return build / "liblce_delegate.so"
 
 
 def emulate(

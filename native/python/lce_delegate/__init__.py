@@ -8,7 +8,7 @@ or, with the runtime's own interpreter,
     from ai_edge_litert.interpreter import Interpreter
     interpreter = Interpreter("model.tflite", experimental_delegates=[lce_delegate.load()])
 
-On the command line: ``python -m lce_delegate info|run|bench``.
+On the command line: ``python -m lce_delegate info|run|predict|bench``.
 """
 
 import importlib

@@ -45,6 +45,17 @@ def parser() -> argparse.ArgumentParser:
     _add_options(command)
     _add_json(command)
 
+    command = commands.add_parser("predict", help="run a model on each of many inputs")
+    command.add_argument("model", metavar="MODEL", help=".tflite file with one input")
+    command.add_argument(
+        "--input", required=True, metavar="FILE.npy", help="inputs of batch 1, stacked"
+    )
+    command.add_argument(
+        "--output", required=True, metavar="FILE.npy", help="first outputs, stacked"
+    )
+    _add_options(command)
+    _add_json(command)
+
     command = commands.add_parser("bench", help="time a model on random inputs")
     command.add_argument("model", metavar="MODEL", help=".tflite file")
     _add_integer(command, "--runs", 50, 1, help="samples (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""``python -m lce_delegate info|run|bench``.
+"""``python -m lce_delegate info|run|predict|bench``.
 
 Results on stdout, errors on stderr in one line. Status: 0 done, 2 usage, unreadable input or a
 model that the runtime refuses, 130 interrupted.
@@ -49,7 +49,8 @@ def main(arguments: Optional[list[str]] = None) -> int:
 def _command(arguments: Optional[list[str]]) -> int:
     try:
         options = parser().parse_args(arguments)
-        {"info": _info, "run": _run, "bench": _bench_command}[options.command](options)
+        commands = {"info": _info, "run": _run, "predict": _predict, "bench": _bench_command}
+        commands[options.command](options)
     except LceDelegateError as error:
         return _fail(str(error), 2)
     except SystemExit as done:  # --help, --version
@@ -160,6 +161,42 @@ def _run(options: argparse.Namespace) -> None:
         for entry in output["top"]:
             print(f"  {_index(entry['index']):>12}  {_text(entry['value'])}")
     print(_engine(result))
+
+
+def _predict(options: argparse.Namespace) -> None:
+    outputs = [("--output", options.output)]
+    if options.json is not None:
+        outputs.append(("--json", options.json))
+    check_outputs(outputs, [("MODEL", options.model), ("--input", options.input)])
+    interpreter = Interpreter(options.model, options.threads, **_delegate_options(options))
+    details = interpreter.get_input_details()
+    if len(details) != 1:
+        raise UsageError(f"{options.model} must have one input, it has {len(details)}")
+    values = read_npy(options.input)
+    shape, dtype = tuple(int(n) for n in details[0]["shape"]), np.dtype(details[0]["dtype"])
+    if values.shape[1:] != shape[1:] or shape[:1] != (1,) or values.dtype != dtype:
+        raise UsageError(
+            f"--input {options.input} must be {dtype} of shape {('n', *shape[1:])}, got "
+            f"{values.dtype} of shape {values.shape}"
+        )
+    if not len(values):
+        raise UsageError(f"--input {options.input} is empty")
+    first = interpreter.get_output_details()[0]["index"]
+    answers = []
+    for value in values:
+        _bench.set_inputs(interpreter, [np.ascontiguousarray(value)[None]])
+        _bench.invoke(interpreter)
+        answers.append(interpreter.get_tensor(first)[0])
+    write_npy(options.output, np.stack(answers))
+    result = {
+        "model": options.model,
+        "runtime": {"name": runtime().name, "version": runtime().version},
+        "kernel": _bench.kernel_name(interpreter, options.model, options.kernel),
+        "threads": options.threads,
+        "count": len(answers),
+    }
+    if not _write_json(options.json, result):
+        print(f"{len(answers)} inputs; {_engine(result)}")
 
 
 def _given_inputs(paths: list[str], details: list[dict[str, Any]]) -> list[NDArray[Any]]:
