@@ -15,7 +15,6 @@ import android.os.Process;
 import android.os.SystemClock;
 import android.provider.Settings;
 import android.util.Log;
-import android.view.Surface;
 import android.view.TextureView;
 import java.io.IOException;
 import java.io.InputStream;
@@ -50,6 +49,9 @@ public class MainActivity extends Activity
   private static final String KEY_BUILD = "build";
   private static final String KEY_THREADS = "threads";
   private static final String KEY_ASKED = "asked";
+  private static final String KEY_PICTURE = "picture";
+  private static final String KEY_SHARED = "shared";
+  private static final String KEY_COMPARED = "compared";
 
   private final LiveNumbers numbers = new LiveNumbers();
   private MainView view;
@@ -59,14 +61,18 @@ public class MainActivity extends Activity
   private int threads = 1;
   private boolean asked;
   private String shared;
+  private String compared;
+  private Uri pictureUri;
   private Bitmap picture;
   private boolean refreshing;
   private boolean started;
 
   private InferenceLoop loop;
   private CameraSource camera;
-  private InferenceLoop.Selection selection;
   private String engine = "";
+
+  // Read by the inference thread.
+  private volatile InferenceLoop.Selection selection;
 
   // Read by the camera's thread.
   private volatile int rotation;
@@ -88,6 +94,15 @@ public class MainActivity extends Activity
       asked = state.getBoolean(KEY_ASKED);
     }
     view = new MainView(this, this);
+    if (state != null && state.getString(KEY_SHARED) != null) {
+      shared = state.getString(KEY_SHARED);
+      compared = state.getString(KEY_COMPARED);
+      view.showComparison(compared);
+    }
+    Uri kept = state == null ? null : Uri.parse(state.getString(KEY_PICTURE, ""));
+    if (kept != null && !kept.equals(Uri.EMPTY)) {
+      showPicture(kept);
+    }
   }
 
   /** What tests replace. */
@@ -106,6 +121,11 @@ public class MainActivity extends Activity
     state.putInt(KEY_BUILD, build);
     state.putInt(KEY_THREADS, threads);
     state.putBoolean(KEY_ASKED, asked);
+    state.putString(KEY_SHARED, shared);
+    state.putString(KEY_COMPARED, compared);
+    if (screen.picture()) {
+      state.putString(KEY_PICTURE, pictureUri.toString());
+    }
   }
 
   @Override
@@ -227,11 +247,15 @@ public class MainActivity extends Activity
 
   @Override
   protected void onActivityResult(int code, int result, Intent data) {
-    if (code != PICK || result != RESULT_OK || data == null || data.getData() == null) {
-      return;
+    if (code == PICK && result == RESULT_OK && data != null && data.getData() != null) {
+      showPicture(data.getData());
     }
+  }
+
+  private void showPicture(Uri uri) {
     try {
-      picture = readPicture(data.getData());
+      picture = readPicture(uri);
+      pictureUri = uri;
       numbers.clear();
       apply(new ScreenEvent.PicturePicked());
       offerPicture();
@@ -305,8 +329,7 @@ public class MainActivity extends Activity
 
   @SuppressWarnings("deprecation")  // the other form needs API 30
   private int display() {
-    int turns = getWindowManager().getDefaultDisplay().getRotation();
-    return turns == Surface.ROTATION_0 ? 0 : turns;
+    return getWindowManager().getDefaultDisplay().getRotation();
   }
 
   // What the camera says, on its thread.
@@ -363,6 +386,9 @@ public class MainActivity extends Activity
 
   @Override
   public void onResult(InferenceLoop.Selection of, float[] logits, long nanos) {
+    if (of != selection) {
+      return;  // of the build before
+    }
     if (!numbers.hasResult()) {
       long sinceStart = SystemClock.elapsedRealtime() - Process.getStartElapsedRealtime();
       Log.i(TAG, "result_after_start_ms=" + sinceStart);
@@ -401,6 +427,7 @@ public class MainActivity extends Activity
     runOnUiThread(
         () -> {
           shared = json;
+          compared = text;
           view.showComparison(text);
           apply(new ScreenEvent.CompareEnded());
         });
@@ -436,7 +463,7 @@ public class MainActivity extends Activity
       refreshing = false;
       return;
     }
-    if (selection != null) {
+    if (selection != null && screen.compareRounds() == 0) {
       view.showNumbers(selection.model, numbers, engine);
     }
     view.preview().postDelayed(this::refresh, REFRESH_MS);

@@ -46,7 +46,7 @@ final class MainView {
   private final View trouble;
   private final TextView message;
   private final Button remedy;
-  private final TextView results;
+  private final ResultRows results;
   private final TextView numbers;
   private final Spinner build;
   private final Spinner threads;
@@ -62,7 +62,7 @@ final class MainView {
     trouble = activity.findViewById(R.id.trouble);
     message = activity.findViewById(R.id.message);
     remedy = activity.findViewById(R.id.remedy);
-    results = activity.findViewById(R.id.results);
+    results = new ResultRows(activity.findViewById(R.id.results));
     numbers = activity.findViewById(R.id.numbers);
     build = activity.findViewById(R.id.build);
     threads = activity.findViewById(R.id.threads);
@@ -136,6 +136,10 @@ final class MainView {
       String detail = state instanceof ScreenState.ModelProblem problem ? problem.detail() : "";
       message.setText(activity.getString(text, detail));
     }
+    if (state instanceof ScreenState.ModelProblem) {
+      results.clear();
+      numbers.setText("");
+    }
     int cure = remedyText(state);
     remedy.setVisibility(cure == 0 ? View.GONE : View.VISIBLE);
     if (cure != 0) {
@@ -194,27 +198,18 @@ final class MainView {
     if (!live.hasResult()) {
       return;
     }
-    StringBuilder lines = new StringBuilder();
-    for (int rank = 0; rank < LiveNumbers.TOP; rank++) {
-      String label = model.dataset().labels().get(live.classAt(rank));
-      float percent = 100 * live.confidenceAt(rank);
-      lines.append(rank == 0 ? "" : "\n");
-      lines.append(activity.getString(R.string.result_line, label, percent));
+    results.show(model.dataset().labels(), live);
+    StringBuilder text = new StringBuilder();
+    text.append(activity.getString(R.string.latency, live.medianMs(), live.p90Ms()));
+    if (live.framesPerSecond() > 0) {
+      text.append(activity.getString(R.string.rate, live.framesPerSecond()));
     }
-    setIfChanged(results, lines.toString());
-    setIfChanged(
-        numbers,
-        activity.getString(
-            R.string.numbers,
-            live.medianMs(),
-            live.p90Ms(),
-            live.framesPerSecond(),
-            model.bytes() / 1e3,
-            engine));
+    text.append('\n').append(activity.getString(R.string.engine, model.bytes() / 1e3, engine));
+    setIfChanged(numbers, text.toString());
   }
 
   /** Leaves TalkBack and the layout alone where nothing is new. */
-  private static void setIfChanged(TextView view, String text) {
+  static void setIfChanged(TextView view, String text) {
     if (!text.contentEquals(view.getText())) {
       view.setText(text);
     }
@@ -222,6 +217,7 @@ final class MainView {
 
   void showComparison(String text) {
     compared.setText(text);
+    compared.setVisibility(View.VISIBLE);
     share.setVisibility(View.VISIBLE);
   }
 
@@ -232,6 +228,7 @@ final class MainView {
   /** A line for each build, with its ratio to the first and the ratio's spread. */
   static String describe(Context context, Comparison comparison) {
     StringBuilder lines = new StringBuilder();
+    String first = comparison.builds().get(0).model.build().title();
     for (int i = 0; i < comparison.builds().size(); i++) {
       ModelManifest.Model model = comparison.builds().get(i).model;
       double median = Statistics.median(comparison.samplesMs()[i]);
@@ -242,7 +239,8 @@ final class MainView {
       if (i > 0) {
         Statistics.Interval ratio = comparison.ratio(i);
         lines.append(
-            context.getString(R.string.ratio_line, ratio.value(), ratio.low(), ratio.high()));
+            context.getString(
+                R.string.ratio_line, ratio.value(), first, ratio.low(), ratio.high()));
         lines.append('\n');
       }
     }
