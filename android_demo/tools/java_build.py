@@ -82,12 +82,13 @@ def junit(
     Raises:
         BuildError: a test failed.
     """
-    path = os.pathsep.join(str(part) for part in (*class_path, tests, resources))
+    path = os.pathsep.join(str(part) for part in (jar, *class_path, tests, resources))
     environment = dict(os.environ)
     if libraries is not None:
         environment["LD_LIBRARY_PATH"] = str(libraries)
     command = [java_home() / "bin" / "java", "-XX:TieredStopAtLevel=1", *options]
-    command += [f"-Djava.library.path={os.pathsep.join(str(p) for p in jni)}", "-jar", jar]
-    command += ["execute", "-cp", path, "--scan-classpath", tests, "--disable-banner"]
+    command += [f"-Djava.library.path={os.pathsep.join(str(p) for p in jni)}", "-cp", path]
+    command += ["org.junit.platform.console.ConsoleLauncher", "execute"]
+    command += ["--scan-classpath", tests, "--disable-banner"]
     command += ["--details=tree", "--disable-ansi-colors", "--fail-if-no-tests"]
     run(command, cwd=ROOT, env=environment)

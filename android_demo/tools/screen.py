@@ -11,6 +11,7 @@ from packages import ANDROID, INSTRUMENTED, ROBOLECTRIC, fetch, fetch_jars, read
 
 APP = ROOT / "app" / "src"
 TESTS = (APP / "test", APP / "hostScreenTest")
+NPZ = APP / "hostTest" / "java" / "org" / "irnet" / "demo" / "session" / "Npz.java"
 
 
 def write_config(work: Path, apk: Path) -> Path:
@@ -66,7 +67,10 @@ def test(host: Host, jar: Path, out: Path, downloads: Path) -> None:
     sources = [APP / "main" / "java" / "org" / "irnet" / "demo", work / "gen"]
     app = compile_java(sources, [*host.class_path, android], work / "app")
     needed = [app, *host.class_path, *robolectric]
-    tests = compile_java([folder / "java" for folder in TESTS], [*needed, android], work / "tests")
+    sources = [*(folder / "java" for folder in TESTS), work / "npz"]
+    (work / "npz").mkdir()
+    shutil.copy(NPZ, work / "npz")
+    tests = compile_java(sources, [*needed, android], work / "tests")
     options = ["-Drobolectric.offline=true", f"-Drobolectric.dependency.dir={downloads}"]
     junit(
         jar,

@@ -4,6 +4,7 @@ import static org.junit.Assert.fail;
 import static org.robolectric.Shadows.shadowOf;
 
 import android.Manifest;
+import android.app.Activity;
 import android.app.Application;
 import android.content.Intent;
 import android.content.pm.ActivityInfo;
@@ -15,11 +16,11 @@ import android.net.Uri;
 import android.os.Bundle;
 import android.os.Looper;
 import android.view.View;
+import android.view.ViewGroup;
 import android.widget.TextView;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,7 +29,6 @@ import org.irnet.core.InferenceSession;
 import org.robolectric.Robolectric;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.android.controller.ActivityController;
-import org.robolectric.shadows.ShadowActivity;
 
 /** The app on a screen, and a hand that uses it. */
 final class Phone implements AutoCloseable {
@@ -68,20 +68,33 @@ final class Phone implements AutoCloseable {
     return controller.get();
   }
 
-  ActivityController<Rig> controller() {
-    return controller;
-  }
-
-  ShadowActivity shadow() {
-    return shadowOf((android.app.Activity) activity());
-  }
-
   <T extends View> T view(int id) {
     return activity().findViewById(id);
   }
 
   String text(int id) {
     return this.<TextView>view(id).getText().toString();
+  }
+
+  /** All text of the results, without the gaps of the layout; empty if not shown. */
+  String results() {
+    StringBuilder text = new StringBuilder();
+    collect(view(R.id.results), text);
+    return text.toString().trim().replaceAll("[ \n]+", " ");
+  }
+
+  private static void collect(View view, StringBuilder text) {
+    if (view.getVisibility() != View.VISIBLE) {
+      return;
+    }
+    if (view instanceof TextView one) {
+      text.append(one.getText()).append(' ');
+    }
+    if (view instanceof ViewGroup group) {
+      for (int i = 0; i < group.getChildCount(); i++) {
+        collect(group.getChildAt(i), text);
+      }
+    }
   }
 
   boolean shows(int id) {
@@ -109,6 +122,15 @@ final class Phone implements AutoCloseable {
     shadowOf(Looper.getMainLooper()).idle();
   }
 
+  /** Lets the main thread's clock go on. */
+  void idle(int millis) {
+    shadowOf(Looper.getMainLooper()).idleFor(Duration.ofMillis(millis));
+  }
+
+  Intent lastStarted() {
+    return shadowOf(activity()).getNextStartedActivity();
+  }
+
   /** The answer to the question for the camera. */
   void answer(boolean allowed) {
     int result = allowed ? PackageManager.PERMISSION_GRANTED : PackageManager.PERMISSION_DENIED;
@@ -122,8 +144,8 @@ final class Phone implements AutoCloseable {
     shadowOf(activity().getContentResolver())
         .registerInputStreamSupplier(PICTURE, () -> new ByteArrayInputStream(file));
     press(R.id.pick);
-    Intent asked = shadow().getNextStartedActivityForResult().intent;
-    shadow().receiveResult(asked, android.app.Activity.RESULT_OK, new Intent().setData(PICTURE));
+    Intent asked = shadowOf(activity()).getNextStartedActivityForResult().intent;
+    shadowOf(activity()).receiveResult(asked, Activity.RESULT_OK, new Intent().setData(PICTURE));
   }
 
   /** A PNG file of one colour. */
@@ -150,16 +172,26 @@ final class Phone implements AutoCloseable {
     recreate();
   }
 
-  /** What the window shows, as a PNG file. */
-  void screenshot(Path file) throws IOException {
+  /** As after a comparison. */
+  void compared(String text) {
+    this.<TextView>view(R.id.compared).setText(text);
+    view(R.id.compared).setVisibility(View.VISIBLE);
+    view(R.id.share).setVisibility(View.VISIBLE);
+    idle(100);
+  }
+
+  Bitmap draw() {
     View window = activity().getWindow().getDecorView();
     Bitmap bitmap =
         Bitmap.createBitmap(window.getWidth(), window.getHeight(), Bitmap.Config.ARGB_8888);
     window.draw(new Canvas(bitmap));
+    return bitmap;
+  }
+
+  /** Writes what the window shows as a PNG file. */
+  void screenshot(Path file) throws IOException {
     Files.createDirectories(file.getParent());
-    try (OutputStream out = Files.newOutputStream(file)) {
-      out.write(png(bitmap));
-    }
+    Files.write(file, png(draw()));
   }
 
   @Override

@@ -7,10 +7,10 @@ import java.util.Arrays;
 import java.util.zip.ZipFile;
 
 /** Reads one array of bytes from NumPy's archive. */
-final class Npz {
+public final class Npz {
   private Npz() {}
 
-  static byte[] bytes(Path archive, String name) throws IOException {
+  public static byte[] bytes(Path archive, String name) throws IOException {
     try (ZipFile zip = new ZipFile(archive.toFile())) {
       byte[] npy = zip.getInputStream(zip.getEntry(name + ".npy")).readAllBytes();
       int header = npy[8] & 255 | (npy[9] & 255) << 8;
