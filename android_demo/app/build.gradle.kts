@@ -21,6 +21,9 @@ android {
         sourceCompatibility = JavaVersion.VERSION_17
         targetCompatibility = JavaVersion.VERSION_17
     }
+    testOptions {
+        unitTests.isIncludeAndroidResources = true
+    }
     androidResources {
         noCompress += "tflite"
     }
@@ -29,4 +32,6 @@ android {
 dependencies {
     implementation(project(":core"))
     implementation(project(":lce-delegate"))
+    testImplementation(libs.junit4)
+    testImplementation(libs.robolectric)
 }

@@ -13,7 +13,6 @@ import platform
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 import android_on_linux
 import build_apk

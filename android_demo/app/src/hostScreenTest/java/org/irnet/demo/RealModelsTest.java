@@ -56,7 +56,7 @@ public class RealModelsTest {
   public void theShippedModelsRunInTheActivity() throws IOException {
     try (Phone phone = withTruck()) {
       String numbers = phone.text(R.id.numbers);
-      assertTrue(numbers, numbers.contains("TFLite 2.16.1, lce_add_f32_"));
+      assertTrue(numbers, numbers.contains("TFLite 2.16.1\nlce_add_f32_"));
       phone.screenshot(SCREENS.resolve("portrait.png"));
       phone.<Spinner>view(R.id.build).setSelection(1);
       phone.await("float32", () -> !phone.text(R.id.numbers).contains("lce_bconv_"));
@@ -69,7 +69,7 @@ public class RealModelsTest {
     RuntimeEnvironment.setQualifiers("+night");
     try (Phone phone = withTruck()) {
       phone.screenshot(SCREENS.resolve("night.png"));
-      phone.turn("w740dp-h360dp-land-notnight");
+      phone.turn("w740dp-h360dp-land-notnight-xhdpi");
       phone.await("a truck", () -> phone.results().startsWith("truck"));
       phone.idle(1000);
       phone.screenshot(SCREENS.resolve("landscape.png"));
@@ -107,6 +107,8 @@ public class RealModelsTest {
       assertTrue(text, text.startsWith("1-bit: 1.00 ms, "));
       assertTrue(text, text.contains("2.00 times as long as 1-bit (95 % within 2.00 to 2.00)"));
       assertTrue(text, text.contains("3.00 times as long as 1-bit"));
+      phone.idle(1000);
+      assertTrue("scrolled to", phone.view(R.id.panel).getScrollY() > 0);
       phone.recreate();
       assertEquals(text, phone.text(R.id.compared));
       phone.await("a result", () -> phone.results().contains("frog"));

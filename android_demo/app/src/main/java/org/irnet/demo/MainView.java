@@ -4,6 +4,7 @@ import android.app.Activity;
 import android.content.Context;
 import android.graphics.Bitmap;
 import android.graphics.Matrix;
+import android.graphics.Rect;
 import android.view.TextureView;
 import android.view.View;
 import android.view.WindowInsets;
@@ -204,7 +205,8 @@ final class MainView {
     if (live.framesPerSecond() > 0) {
       text.append(activity.getString(R.string.rate, live.framesPerSecond()));
     }
-    text.append('\n').append(activity.getString(R.string.engine, model.bytes() / 1e3, engine));
+    String lines = engine.replace(", ", "\n");  // names of kernels are long
+    text.append('\n').append(activity.getString(R.string.engine, model.bytes() / 1e3, lines));
     setIfChanged(numbers, text.toString());
   }
 
@@ -219,6 +221,20 @@ final class MainView {
     compared.setText(text);
     compared.setVisibility(View.VISIBLE);
     share.setVisibility(View.VISIBLE);
+    compared.addOnLayoutChangeListener(
+        new View.OnLayoutChangeListener() {
+          @Override
+          public void onLayoutChange(
+              View v, int l, int t, int r, int b, int ol, int ot, int or, int ob) {
+            v.removeOnLayoutChangeListener(this);
+            v.post(MainView.this::scrollToShare);
+          }
+        });
+  }
+
+  /** The end of the panel lies below the edge of most screens. */
+  private void scrollToShare() {
+    share.requestRectangleOnScreen(new Rect(0, 0, share.getWidth(), share.getHeight()), true);
   }
 
   void say(String text) {

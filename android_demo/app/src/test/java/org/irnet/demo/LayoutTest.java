@@ -35,7 +35,7 @@ public class LayoutTest {
 
   @Test
   public void landscape() {
-    RuntimeEnvironment.setQualifiers("w740dp-h360dp-land");
+    RuntimeEnvironment.setQualifiers("w740dp-h360dp-land-xhdpi");
     check();
   }
 
@@ -53,7 +53,7 @@ public class LayoutTest {
 
   @Test
   public void largeLettersInLandscape() {
-    RuntimeEnvironment.setQualifiers("w740dp-h360dp-land");
+    RuntimeEnvironment.setQualifiers("w740dp-h360dp-land-xhdpi");
     RuntimeEnvironment.setFontScale(2f);
     check();
   }

@@ -203,7 +203,7 @@ public class MainActivityTest {
       phone.<Spinner>view(R.id.build).setSelection(2);
       phone.<Spinner>view(R.id.threads).setSelection(1);
       phone.await("int8", () -> phone.text(R.id.numbers).contains("int8 on 2"));
-      phone.turn("w740dp-h360dp-land");
+      phone.turn("w740dp-h360dp-land-xhdpi");
       phone.await("int8 again", () -> phone.text(R.id.numbers).contains("int8 on 2"));
       assertEquals(2, phone.<Spinner>view(R.id.build).getSelectedItemPosition());
       assertEquals(1, phone.<Spinner>view(R.id.threads).getSelectedItemPosition());
