@@ -6,8 +6,8 @@ import android.content.ActivityNotFoundException;
 import android.content.Intent;
 import android.content.pm.PackageManager;
 import android.graphics.Bitmap;
-import android.graphics.BitmapFactory;
 import android.graphics.SurfaceTexture;
+import android.hardware.display.DisplayManager;
 import android.media.Image;
 import android.net.Uri;
 import android.os.Bundle;
@@ -15,10 +15,8 @@ import android.os.Process;
 import android.os.SystemClock;
 import android.provider.Settings;
 import android.util.Log;
-import android.view.Surface;
 import android.view.TextureView;
 import java.io.IOException;
-import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -26,6 +24,7 @@ import org.irnet.core.Comparison;
 import org.irnet.core.FormatException;
 import org.irnet.core.FrameConverter;
 import org.irnet.core.InferenceLoop;
+import org.irnet.core.LiveNumbers;
 import org.irnet.core.ModelManifest;
 import org.irnet.core.PictureConverter;
 import org.irnet.core.ui.Screen;
@@ -45,10 +44,12 @@ public final class MainActivity extends Activity
   private static final int ROUNDS = 60;
   private static final int WARMUP = 10;
   private static final int REFRESH_MS = 200;
-  private static final int PICTURE_SIDE = 512;
   private static final String KEY_BUILD = "build";
   private static final String KEY_THREADS = "threads";
   private static final String KEY_ASKED = "asked";
+
+  /** Whether the process has logged its first result. */
+  private static volatile boolean logged;
 
   private final LiveNumbers numbers = new LiveNumbers();
   private MainView view;
@@ -57,7 +58,9 @@ public final class MainActivity extends Activity
   private int build;
   private int threads = 1;
   private boolean asked;
+  private boolean answered;
   private String shared;
+  private String compared;
   private Bitmap picture;
   private boolean refreshing;
   private boolean started;
@@ -67,15 +70,34 @@ public final class MainActivity extends Activity
   private InferenceLoop.Selection selection;
   private String engine = "";
 
-  // Read by the camera's thread.
+  // Read by the camera's thread; frames only change under the lock.
   private volatile int rotation;
   private volatile boolean frames;
+  private final Object framesLock = new Object();
 
   // Of the camera's thread.
   private int sensorDegrees;
+  private boolean front;
   private FrameConverter converter;
   private int size;
   private byte[] rgb;
+
+  private final DisplayManager.DisplayListener turning =
+      new DisplayManager.DisplayListener() {
+        @Override
+        public void onDisplayAdded(int id) {}
+
+        @Override
+        public void onDisplayRemoved(int id) {}
+
+        @Override
+        public void onDisplayChanged(int id) {
+          turn();  // by half a turn the activity stays
+        }
+      };
+
+  /** What a turned screen keeps. */
+  private record Kept(Bitmap picture, String shared, String compared) {}
 
   @Override
   protected void onCreate(Bundle state) {
@@ -87,6 +109,20 @@ public final class MainActivity extends Activity
       asked = state.getBoolean(KEY_ASKED);
     }
     view = new MainView(this, this);
+    if (getLastNonConfigurationInstance() instanceof Kept kept) {
+      if (kept.picture() != null) {
+        picture = kept.picture();
+        screen = screen.after(new ScreenEvent.PicturePicked());
+      }
+      if (kept.shared() != null) {
+        showComparison(kept.shared(), kept.compared());
+      }
+    }
+  }
+
+  @Override
+  public Object onRetainNonConfigurationInstance() {
+    return new Kept(picture, shared, compared);
   }
 
   @Override
@@ -101,6 +137,7 @@ public final class MainActivity extends Activity
   protected void onStart() {
     super.onStart();
     started = true;
+    getSystemService(DisplayManager.class).registerDisplayListener(turning, null);
     Models models = new Models(getAssets());
     try {
       ModelManifest manifest = models.manifest();
@@ -119,7 +156,7 @@ public final class MainActivity extends Activity
       asked = true;
       requestPermissions(new String[] {Manifest.permission.CAMERA}, ASK_CAMERA);
     } else {
-      apply(new ScreenEvent.PermissionRefused(refusedForGood()));
+      apply(new ScreenEvent.PermissionRefused(answered && refusedForGood()));
     }
   }
 
@@ -127,10 +164,8 @@ public final class MainActivity extends Activity
   protected void onStop() {
     started = false;
     frames = false;
-    if (camera != null) {
-      camera.close();
-      camera = null;
-    }
+    getSystemService(DisplayManager.class).unregisterDisplayListener(turning);
+    closeCamera();
     if (loop != null) {
       loop.close();
       loop = null;
@@ -140,13 +175,14 @@ public final class MainActivity extends Activity
 
   @Override
   public void onRequestPermissionsResult(int code, String[] permissions, int[] results) {
-    if (code != ASK_CAMERA || results.length == 0) {
-      return;  // interrupted, asked again at the next start
+    if (code != ASK_CAMERA) {
+      return;
     }
-    if (results[0] == PackageManager.PERMISSION_GRANTED) {
+    answered = results.length > 0;  // else the question was interrupted
+    if (answered && results[0] == PackageManager.PERMISSION_GRANTED) {
       openCamera();
     } else {
-      apply(new ScreenEvent.PermissionRefused(refusedForGood()));
+      apply(new ScreenEvent.PermissionRefused(answered && refusedForGood()));
     }
   }
 
@@ -180,7 +216,7 @@ public final class MainActivity extends Activity
   public void pickOrClose() {
     if (screen.picture()) {
       picture = null;
-      numbers.clear();
+      numbers.clear(selection);
       apply(new ScreenEvent.PictureClosed());
       return;
     }
@@ -194,7 +230,7 @@ public final class MainActivity extends Activity
 
   @Override
   public void share() {
-    Intent send = new Intent(Intent.ACTION_SEND).setType("application/json");
+    Intent send = new Intent(Intent.ACTION_SEND).setType("text/plain");
     send.putExtra(Intent.EXTRA_TEXT, shared);
     startActivity(Intent.createChooser(send, getString(R.string.share)));
   }
@@ -219,32 +255,24 @@ public final class MainActivity extends Activity
     if (code != PICK || result != RESULT_OK || data == null || data.getData() == null) {
       return;
     }
-    try {
-      picture = readPicture(data.getData());
-      numbers.clear();
-      apply(new ScreenEvent.PicturePicked());
-      offerPicture();
-    } catch (IOException | SecurityException e) {
-      view.say(getString(R.string.picture_failed));
-    }
+    Uri uri = data.getData();
+    // Whoever provides it may take long.
+    new Thread(() -> readPicture(uri), "picture").start();
   }
 
-  /** Small enough for the screen, in pixels that can be read. */
-  private Bitmap readPicture(Uri uri) throws IOException {
-    BitmapFactory.Options options = new BitmapFactory.Options();
-    options.inJustDecodeBounds = true;
-    try (InputStream in = getContentResolver().openInputStream(uri)) {
-      BitmapFactory.decodeStream(in, null, options);
-    }
-    int side = Math.min(options.outWidth, options.outHeight);
-    options.inSampleSize = Math.max(1, Integer.highestOneBit(Math.max(1, side / PICTURE_SIDE)));
-    options.inJustDecodeBounds = false;
-    try (InputStream in = getContentResolver().openInputStream(uri)) {
-      Bitmap decoded = BitmapFactory.decodeStream(in, null, options);
-      if (decoded == null) {
-        throw new IOException("not a picture");
-      }
-      return decoded;
+  private void readPicture(Uri uri) {
+    try {
+      Bitmap read = Pictures.read(getContentResolver(), uri);
+      runOnUiThread(
+          () -> {
+            picture = read;
+            numbers.clear(selection);
+            apply(new ScreenEvent.PicturePicked());
+            offerPicture();
+          });
+    } catch (IOException e) {
+      Log.w(TAG, "picture", e);
+      runOnUiThread(() -> view.say(getString(R.string.picture_failed)));
     }
   }
 
@@ -262,8 +290,8 @@ public final class MainActivity extends Activity
   private void select(int newBuild, int newThreads) {
     build = newBuild;
     threads = newThreads;
-    numbers.clear();
     selection = new InferenceLoop.Selection(builds.get(build), threads);
+    numbers.clear(selection);
     apply(new ScreenEvent.ModelChosen());
     if (loop != null) {
       loop.select(selection);
@@ -271,38 +299,42 @@ public final class MainActivity extends Activity
   }
 
   private void openCamera() {
+    closeCamera();
+    apply(new ScreenEvent.PermissionGranted());
+    TextureView texture = view.preview();
+    texture.setSurfaceTextureListener(new WhenAvailable());
+    if (texture.isAvailable()) {
+      startCamera(texture.getSurfaceTexture());
+    }
+  }
+
+  private void closeCamera() {
     if (camera != null) {
       camera.close();
       camera = null;
-    }
-    apply(new ScreenEvent.PermissionGranted());
-    TextureView texture = view.preview();
-    if (texture.isAvailable()) {
-      startCamera(texture.getSurfaceTexture());
-    } else {
-      texture.setSurfaceTextureListener(new WhenAvailable());
     }
   }
 
   private void startCamera(SurfaceTexture texture) {
     if (started && camera == null) {
-      rotation = 90 * display();
-      view.turnPreview(rotation);
+      turn();
       camera = new CameraSource(this, texture, this);
     }
   }
 
   @SuppressWarnings("deprecation")  // the other form needs API 30
-  private int display() {
-    int turns = getWindowManager().getDefaultDisplay().getRotation();
-    return turns == Surface.ROTATION_0 ? 0 : turns;
+  private void turn() {
+    // Surface.ROTATION_0 to 270 are 0 to 3.
+    rotation = 90 * getWindowManager().getDefaultDisplay().getRotation();
+    view.turnPreview(rotation);
   }
 
   // What the camera says, on its thread.
 
   @Override
-  public void onOpened(int degrees) {
+  public void onOpened(int degrees, boolean facesUser) {
     sensorDegrees = degrees;
+    front = facesUser;
     post(new ScreenEvent.CameraOpened());
   }
 
@@ -320,9 +352,13 @@ public final class MainActivity extends Activity
     set(converter.y, planes[0]);
     set(converter.u, planes[1]);
     set(converter.v, planes[2]);
-    int degrees = (sensorDegrees - rotation + 360) % 360;
+    int degrees = FrameConverter.turn(sensorDegrees, rotation, front);
     converter.convert(image.getWidth(), image.getHeight(), degrees, rgb);
-    target.offer(rgb);
+    synchronized (framesLock) {
+      if (frames) {  // still, else this would replace a picture that waits
+        target.offer(rgb);
+      }
+    }
   }
 
   private static void set(FrameConverter.Plane plane, Image.Plane from) {
@@ -352,11 +388,12 @@ public final class MainActivity extends Activity
 
   @Override
   public void onResult(InferenceLoop.Selection of, float[] logits, long nanos) {
-    if (!numbers.hasResult()) {
+    if (!logged) {
+      logged = true;
       long sinceStart = SystemClock.elapsedRealtime() - Process.getStartElapsedRealtime();
       Log.i(TAG, "result_after_start_ms=" + sinceStart);
     }
-    numbers.add(logits, nanos);
+    numbers.add(of, logits, nanos);
   }
 
   @Override
@@ -389,8 +426,7 @@ public final class MainActivity extends Activity
     }
     runOnUiThread(
         () -> {
-          shared = json;
-          view.showComparison(text);
+          showComparison(json, text);
           apply(new ScreenEvent.CompareEnded());
         });
   }
@@ -406,13 +442,21 @@ public final class MainActivity extends Activity
         });
   }
 
+  private void showComparison(String json, String text) {
+    shared = json;
+    compared = text;
+    view.showComparison(text);
+  }
+
   private void post(ScreenEvent event) {
     runOnUiThread(() -> apply(event));
   }
 
   private void apply(ScreenEvent event) {
     screen = screen.after(event);
-    frames = screen.usesFrames() || (screen.compareRounds() > 0 && !screen.picture());
+    synchronized (framesLock) {
+      frames = screen.usesFrames() || (screen.compareRounds() > 0 && !screen.picture());
+    }
     view.show(screen, picture);
     if (!refreshing && started) {
       refreshing = true;
@@ -444,6 +488,7 @@ public final class MainActivity extends Activity
 
     @Override
     public boolean onSurfaceTextureDestroyed(SurfaceTexture texture) {
+      closeCamera();
       return true;
     }
 

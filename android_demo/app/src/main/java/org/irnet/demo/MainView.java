@@ -17,6 +17,7 @@ import android.widget.Toast;
 import java.util.ArrayList;
 import java.util.List;
 import org.irnet.core.Comparison;
+import org.irnet.core.LiveNumbers;
 import org.irnet.core.ModelManifest;
 import org.irnet.core.Statistics;
 import org.irnet.core.ui.Screen;

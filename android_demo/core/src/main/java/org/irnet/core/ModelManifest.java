@@ -17,6 +17,8 @@ import java.util.Set;
 public record ModelManifest(List<Model> models) {
   public static final String FILE = "models.json";
   public static final String SCHEMA = "irnet.android-assets/1";
+  /** Largest input in pixels of a side: more is a damaged number, and memory for it would fail. */
+  private static final int MAX_SIZE = 1024;
 
   /**
    * A data set: what the outputs mean and what goes in.
@@ -137,6 +139,10 @@ public record ModelManifest(List<Model> models) {
     if (!file.matches("[A-Za-z0-9._-]+")) {
       throw item.error("file", "a plain file name");
     }
+    int size = item.count("size");
+    if (size > MAX_SIZE) {
+      throw item.error("size", "at most " + MAX_SIZE);
+    }
     String sha256 = item.text("sha256");
     if (!sha256.matches("[0-9a-f]{64}")) {
       throw item.error("sha256", "64 hexadecimal digits");
@@ -146,7 +152,7 @@ public record ModelManifest(List<Model> models) {
         item.text("network"),
         build,
         dataset,
-        item.count("size"),
+        size,
         file,
         item.count("bytes"),
         sha256);

@@ -50,6 +50,8 @@ class ModelManifestTest {
     assertMessage("manifest.schema", () -> parseChanged(good, "assets/1", "assets/2"));
     assertMessage("models[0].bytes", () -> parseChanged(good, "64624", "-1"));
     assertMessage("models[0].bytes", () -> parseChanged(good, "64624", "1.5"));
+    assertMessage(
+        "models[0].size", () -> parseChanged(good, "\"size\": 32", "\"size\": 2000000000"));
     assertMessage("models[0].build", () -> parseChanged(good, "\"1-bit\"", "\"2-bit\""));
     assertMessage("models[0].file", () -> parseChanged(good, "\"file\": \"", "\"file\": \"../"));
     assertMessage("models[0].sha256", () -> parseChanged(good, "\"sha256\": \"", "\"sha256\": \"g"));

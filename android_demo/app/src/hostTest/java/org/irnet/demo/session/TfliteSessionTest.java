@@ -127,6 +127,14 @@ class TfliteSessionTest {
                 () -> TfliteSession.open(model, content, 1, "mmx", true))
             .getMessage();
     assertTrue(message.contains("mmx"), message);
+    String strange = "x" + "\u00e9".repeat(30);  // cut within a character by the library
+    message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> TfliteSession.open(model, content, 1, strange, true))
+            .getMessage();
+    assertTrue(message.contains("'x??"), message);
+    assertTrue(message.chars().allMatch(c -> c < 127), message);
     assertThrows(
         IllegalArgumentException.class, () -> TfliteSession.open(model, content, 99, "auto", true));
     assertThrows(
