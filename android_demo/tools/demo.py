@@ -9,6 +9,7 @@ python android_demo/tools/demo.py all
 import argparse
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import venv
@@ -94,10 +95,12 @@ def apk() -> None:
     check_api.check(BUILD / "apk" / "classes.dex", DOWNLOADS, BUILD / "apk")
     checker = BUILD / "checker"
     python = checker / "bin" / "python"
-    if not python.exists():
-        venv.create(checker, with_pip=True)
-        requirements = ROOT / "tools" / "requirements.txt"
+    requirements = ROOT / "tools" / "requirements.txt"
+    installed = checker / requirements.name  # written last: an interrupted one is made anew
+    if not installed.exists() or installed.read_bytes() != requirements.read_bytes():
+        venv.create(checker, with_pip=True, clear=True)
         run([python, "-m", "pip", "install", "-q", "-r", requirements])
+        shutil.copy(requirements, installed)
     run([python, ROOT / "tools" / "check_apk.py", path])
 
 
