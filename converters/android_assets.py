@@ -34,12 +34,14 @@ class Asset:
         build: ``"1-bit"``, ``"float32"`` or ``"int8"``.
         entry: network it is made of.
         data: content of the ``.tflite`` file.
+        macs: its multiply-accumulates, see :func:`count_macs`.
     """
 
     name: str
     build: str
     entry: models.ModelEntry
     data: bytes
+    macs: dict[str, int]
 
     @property
     def file(self) -> str:
@@ -157,7 +159,24 @@ def _convert(entry: models.ModelEntry, build: str, model: Any, log: Log) -> Asse
         data = convert(model, log, target="delegate").data
     else:
         data = build_baseline(model, build, None, log)
-    return Asset(name, build, entry, data)
+    return Asset(name, build, entry, data, count_macs(data))
+
+
+def count_macs(data: bytes) -> dict[str, int]:
+    """Multiply-accumulates of a file for one image, what its energy goes into.
+
+    Returns:
+        ``"1-bit"``, ``"int8"`` and ``"float"``, as ``irnet explain`` counts them.
+    """
+    from converters.explain import explain
+    from converters.graph import read_graph
+
+    totals = explain(read_graph(data), "").totals
+    return {
+        "1-bit": totals.macs_1bit,
+        "int8": totals.macs_int8,
+        "float": totals.macs_float,
+    }
 
 
 def _row(asset: Asset) -> dict[str, Any]:
@@ -170,6 +189,7 @@ def _row(asset: Asset) -> dict[str, Any]:
         "build": asset.build,
         "dataset": asset.entry.dataset,
         "size": height,
+        "macs": asset.macs,
         "file": asset.file,
         "bytes": len(asset.data),
         "sha256": hashlib.sha256(asset.data).hexdigest(),

@@ -23,7 +23,7 @@ def no_conversion(monkeypatch):
     def convert(entry, build, model, log):
         precision = "w1a1" if build == "1-bit" else build
         name = f"{entry.network}-{precision}-{entry.dataset}"
-        return android_assets.Asset(name, build, entry, build.encode())
+        return android_assets.Asset(name, build, entry, build.encode(), {"float": 1})
 
     monkeypatch.setattr(android_assets, "_convert", convert)
 
