@@ -2,6 +2,7 @@
 
 python android_demo/tools/demo.py test     # JUnit tests of core
 python android_demo/tools/demo.py host     # the app's inference on this machine's JVM
+python android_demo/tools/demo.py aar      # build/lce-delegate.aar, for other apps
 python android_demo/tools/demo.py apk      # build/irnet-demo-debug.apk, checked
 python android_demo/tools/demo.py all
 """
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import android_on_linux
+import build_aar
 import build_apk
 import build_native
 import check_api
@@ -104,13 +106,19 @@ def apk() -> None:
     run([python, ROOT / "tools" / "check_apk.py", path])
 
 
+def aar() -> None:
+    """The delegate as a library for other apps."""
+    build_aar.build(BUILD, DOWNLOADS)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     steps = {
         "test": [test],
         "host": [host],
+        "aar": [aar],
         "apk": [apk],
-        "all": [test, host, apk],
+        "all": [test, host, aar, apk],
         "bench": [bench],
         "emulated": [lambda: emulated.run_arm64(BUILD / "native")],
     }
