@@ -2,6 +2,7 @@
 
 python android_demo/tools/demo.py test     # JUnit tests of core
 python android_demo/tools/demo.py host     # the app's inference on this machine's JVM
+python android_demo/tools/demo.py screen   # the activity, its pictures in build/screens
 python android_demo/tools/demo.py aar      # build/lce-delegate.aar, for other apps
 python android_demo/tools/demo.py apk      # build/irnet-demo-debug.apk, checked
 python android_demo/tools/demo.py all
@@ -14,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import venv
-from dataclasses import dataclass
 from pathlib import Path
 
 import android_on_linux
@@ -23,6 +23,7 @@ import build_apk
 import build_native
 import check_api
 import emulated
+import screen
 from java_build import ROOT, compile_java, java_home, junit, run
 from packages import JUNIT, BuildError, fetch, unpack_tflite
 
@@ -40,22 +41,7 @@ def test() -> None:
     junit(jar, tests, [core], CORE / "test" / "resources")
 
 
-@dataclass(frozen=True)
-class Host:
-    """The app's inference, built for this machine.
-
-    Attributes:
-        class_path: of the sessions.
-        runtime: folder of TensorFlow Lite's library and what it needs.
-        jni: folders of native libraries.
-    """
-
-    class_path: list[Path]
-    runtime: Path
-    jni: list[Path]
-
-
-def build_host() -> Host:
+def build_host() -> screen.Host:
     """Build sessions, delegate and TensorFlow Lite for this machine's JVM."""
     if platform.machine() != "x86_64":
         raise BuildError(f"this needs an x86-64 machine, not {platform.machine()}")
@@ -67,7 +53,7 @@ def build_host() -> Host:
     session = APP / "main" / "java" / "org" / "irnet" / "demo" / "session"
     delegate = ROOT / "lce-delegate" / "src" / "main" / "java"
     main = compile_java([session, delegate], [core, *tflite.jars], BUILD / "host")
-    return Host([core, main, *tflite.jars], runtime, [runtime, native.parent])
+    return screen.Host([core, main, *tflite.jars], runtime, [runtime, native.parent])
 
 
 def host() -> None:
@@ -78,6 +64,11 @@ def host() -> None:
     tests = compile_java(sources, [*built.class_path, jar], BUILD / "host-test")
     resources = APP / "hostTest" / "resources"
     junit(jar, tests, built.class_path, resources, built.runtime, built.jni)
+
+
+def screens() -> None:
+    """The activity, run and drawn on this machine."""
+    screen.test(build_host(), fetch(JUNIT, DOWNLOADS), BUILD, DOWNLOADS)
 
 
 def bench() -> None:
@@ -116,9 +107,10 @@ def main() -> int:
     steps = {
         "test": [test],
         "host": [host],
+        "screen": [screens],
         "aar": [aar],
         "apk": [apk],
-        "all": [test, host, aar, apk],
+        "all": [test, host, screens, aar, apk],
         "bench": [bench],
         "emulated": [lambda: emulated.run_arm64(BUILD / "native")],
     }

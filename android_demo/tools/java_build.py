@@ -66,6 +66,7 @@ def junit(
     resources: Path,
     libraries: Path | None = None,
     jni: Sequence[Path] = (),
+    options: Sequence[str] = (),
 ) -> None:
     """Run all tests of a folder of classes, in the folder ``android_demo``.
 
@@ -76,6 +77,7 @@ def junit(
         resources: of the tests.
         libraries: folder for ``LD_LIBRARY_PATH``.
         jni: folders for ``java.library.path``.
+        options: of the JVM.
 
     Raises:
         BuildError: a test failed.
@@ -84,7 +86,7 @@ def junit(
     environment = dict(os.environ)
     if libraries is not None:
         environment["LD_LIBRARY_PATH"] = str(libraries)
-    command = [java_home() / "bin" / "java", "-XX:TieredStopAtLevel=1"]
+    command = [java_home() / "bin" / "java", "-XX:TieredStopAtLevel=1", *options]
     command += [f"-Djava.library.path={os.pathsep.join(str(p) for p in jni)}", "-jar", jar]
     command += ["execute", "-cp", path, "--scan-classpath", tests, "--disable-banner"]
     command += ["--details=tree", "--disable-ansi-colors", "--fail-if-no-tests"]

@@ -42,7 +42,7 @@ public final class SmokeTest extends Instrumentation {
   }
 
   private String run() throws Exception {
-    Models models = new Models(getTargetContext().getAssets());
+    Models models = new Models(getTargetContext().getAssets()::open);
     ModelManifest manifest = models.manifest();
     List<InferenceLoop.Selection> builds = new ArrayList<>();
     for (ModelManifest.Model model : manifest.buildsOf(manifest.models().get(0))) {

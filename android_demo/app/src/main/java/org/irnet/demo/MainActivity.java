@@ -24,6 +24,7 @@ import org.irnet.core.Comparison;
 import org.irnet.core.FormatException;
 import org.irnet.core.FrameConverter;
 import org.irnet.core.InferenceLoop;
+import org.irnet.core.InferenceSession;
 import org.irnet.core.LiveNumbers;
 import org.irnet.core.ModelManifest;
 import org.irnet.core.PictureConverter;
@@ -36,7 +37,7 @@ import org.irnet.demo.session.TfliteSession;
  * Wires camera, inference loop and screen together. What the screen shows is decided by {@link
  * Screen}, how by {@link MainView}; every callback of another thread comes back as an event here.
  */
-public final class MainActivity extends Activity
+public class MainActivity extends Activity
     implements InferenceLoop.Listener, CameraSource.Listener, MainView.Actions {
   private static final String TAG = "irnet";
   private static final int ASK_CAMERA = 1;
@@ -125,6 +126,16 @@ public final class MainActivity extends Activity
     return new Kept(picture, shared, compared);
   }
 
+  /** What tests replace. */
+  Models models() {
+    return new Models(getAssets()::open);
+  }
+
+  /** What tests replace. */
+  InferenceSession.Factory sessions() {
+    return TfliteSession::open;
+  }
+
   @Override
   protected void onSaveInstanceState(Bundle state) {
     super.onSaveInstanceState(state);
@@ -138,14 +149,14 @@ public final class MainActivity extends Activity
     super.onStart();
     started = true;
     getSystemService(DisplayManager.class).registerDisplayListener(turning, null);
-    Models models = new Models(getAssets());
+    Models models = models();
     try {
       ModelManifest manifest = models.manifest();
       builds = manifest.buildsOf(manifest.models().get(0));
       build = Math.min(build, builds.size() - 1);
       view.setChoices(builds, build, threads);
       size = builds.get(build).size();
-      loop = new InferenceLoop(TfliteSession::open, models, this);
+      loop = new InferenceLoop(sessions(), models, this);
       select(build, threads);
     } catch (IOException | FormatException e) {
       apply(new ScreenEvent.ModelFailed(Models.fault(e), String.valueOf(e.getMessage())));

@@ -1,6 +1,5 @@
 package org.irnet.demo;
 
-import android.content.res.AssetManager;
 import java.io.ByteArrayOutputStream;
 import java.io.FileNotFoundException;
 import java.io.IOException;
@@ -13,9 +12,14 @@ import org.irnet.core.ui.ScreenState.ModelFault;
 
 /** The models in the app's assets. */
 final class Models implements InferenceLoop.Contents {
-  private final AssetManager assets;
+  /** Opens one of them by its name. */
+  interface Assets {
+    InputStream open(String name) throws IOException;
+  }
 
-  Models(AssetManager assets) {
+  private final Assets assets;
+
+  Models(Assets assets) {
     this.assets = assets;
   }
 
