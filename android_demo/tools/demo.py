@@ -15,7 +15,6 @@ import shutil
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 import android_on_linux
 import build_aar
