@@ -14,7 +14,7 @@ from irnet_keras.files import sha256_file
 from irnet_keras.models import MODELS
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
-from readme_command import readme_command  # noqa: E402
+from readme_command import readme_command
 
 
 @pytest.fixture(scope="module")
