@@ -13,6 +13,7 @@ from irnet_keras.data.preprocessing import EVAL_PREPROCESSING, normalization, no
 from irnet_keras.errors import UsageError
 from irnet_keras.files import atomic_write, make_folder
 from irnet_keras.models import networks
+from irnet_keras.models.resolve import stored_entry
 
 SCHEMA = "irnet.android-assets/1"
 MANIFEST = "models.json"
@@ -31,14 +32,16 @@ class Asset:
     Attributes:
         name: of the build, e.g. ``"resnet20-int8-cifar10"``.
         build: ``"1-bit"``, ``"float32"`` or ``"int8"``.
-        entry: registry entry it is made of.
+        entry: network it is made of.
         data: content of the ``.tflite`` file.
+        macs: its multiply-accumulates, see :func:`count_macs`.
     """
 
     name: str
     build: str
     entry: models.ModelEntry
     data: bytes
+    macs: dict[str, int]
 
     @property
     def file(self) -> str:
@@ -47,37 +50,35 @@ class Asset:
 
 
 def write_assets(
-    names: Sequence[str],
+    specs: Sequence[str],
     out: Path,
     *,
+    load: Callable[[str], Any],
     labels: Sequence[str] | None = None,
-    untrained: bool = False,
     log: Log = lambda line: None,
 ) -> dict[str, Any]:
     """Convert models and write them with their manifest; other files of the folder stay.
 
     Args:
-        names: registry names; of float32 models also the int8 build is made.
+        specs: MODELs; of float32 models also the int8 build is made.
         out: folder, created.
+        load: the Keras model of a MODEL.
         labels: names of the classes, for data sets whose names the package does not know.
-        untrained: random weights.
         log: receives progress lines.
 
     Returns:
         The manifest.
 
     Raises:
-        UsageError: a name twice or unknown, a network the app cannot feed, or labels that do
+        UsageError: a network twice or unknown, one the app cannot feed, or labels that do
             not go with it.
         CheckFailed: a conversion failed.
     """
-    checked = {name: check_model(name, labels) for name in names}
-    if len(checked) != len(names):
-        raise UsageError(f"MODEL must name each model once, got {', '.join(names)}")
+    entries = check_models(specs, labels)
     folder = make_folder(out)
     assets = []
-    for name, entry in checked.items():
-        model = models.load(name, pretrained=not untrained)
+    for spec, entry in zip(specs, entries, strict=True):
+        model = load(spec)
         assets += [_convert(entry, build, model, log) for build in BUILDS[entry.precision]]
     for asset in assets:
         atomic_write(folder / asset.file, asset.data)
@@ -86,7 +87,7 @@ def write_assets(
         "datasets": [
             {
                 "name": name,
-                "labels": list(labels or DATASETS[name] or ()),
+                "labels": list(DATASETS[name] or labels or ()),
                 "preprocessing": preprocessing(),
             }
             for name in sorted({asset.entry.dataset for asset in assets})
@@ -97,27 +98,40 @@ def write_assets(
     return manifest
 
 
-def check_model(name: str, labels: Sequence[str] | None) -> models.ModelEntry:
-    """The registry entry of a model that the app can run.
+def check_models(specs: Sequence[str], labels: Sequence[str] | None) -> list[models.ModelEntry]:
+    """What MODELs that the app can run together are.
 
     Raises:
-        UsageError: it is not one, or the labels do not go with it.
+        UsageError: one is not, two are of the same network and precision, or the labels do not
+            go with them.
     """
-    entry = models.get_entry(name)
+    entries = [_entry(spec) for spec in specs]
+    if len({(entry.network, entry.precision, entry.dataset) for entry in entries}) != len(entries):
+        raise UsageError(f"MODEL must name each network once, got {', '.join(specs)}")
+    unnamed = [entry.dataset for entry in entries if DATASETS[entry.dataset] is None]
+    if labels is not None and not unnamed:
+        raise UsageError("--labels goes with data sets other than cifar10, which brings its own")
+    for dataset in unnamed:
+        classes = networks.DATASETS[dataset].num_classes
+        if labels is None:
+            raise UsageError(f"MODEL of {dataset} needs --labels, a file with {classes} lines")
+        if len(labels) != classes:
+            raise UsageError(f"--labels must have {classes} lines for {dataset}, got {len(labels)}")
+    return entries
+
+
+def _entry(spec: str) -> models.ModelEntry:
+    path = Path(spec)
+    stored = spec not in models.MODELS and path.is_file()
+    entry = stored_entry(path) if stored else models.get_entry(spec)
     if entry.precision not in BUILDS:
         raise UsageError(
-            f"MODEL {name}: the app runs {' and '.join(BUILDS)} models, not {entry.precision}"
+            f"MODEL {spec}: the app runs {' and '.join(BUILDS)} models, not {entry.precision}"
         )
     if entry.dataset not in DATASETS:
         raise UsageError(
-            f"MODEL {name}: the app knows images of {', '.join(DATASETS)}, not of {entry.dataset}"
+            f"MODEL {spec}: the app knows images of {', '.join(DATASETS)}, not of {entry.dataset}"
         )
-    classes = networks.DATASETS[entry.dataset].num_classes
-    given = labels or DATASETS[entry.dataset]
-    if given is None:
-        raise UsageError(f"MODEL {name} needs --labels, a file with {classes} lines")
-    if len(given) != classes:
-        raise UsageError(f"--labels must have {classes} lines for {name}, got {len(given)}")
     return entry
 
 
@@ -145,7 +159,24 @@ def _convert(entry: models.ModelEntry, build: str, model: Any, log: Log) -> Asse
         data = convert(model, log, target="delegate").data
     else:
         data = build_baseline(model, build, None, log)
-    return Asset(name, build, entry, data)
+    return Asset(name, build, entry, data, count_macs(data))
+
+
+def count_macs(data: bytes) -> dict[str, int]:
+    """Multiply-accumulates of a file for one image, what its energy goes into.
+
+    Returns:
+        ``"1-bit"``, ``"int8"`` and ``"float"``, as ``irnet explain`` counts them.
+    """
+    from converters.explain import explain
+    from converters.graph import read_graph
+
+    totals = explain(read_graph(data), "").totals
+    return {
+        "1-bit": totals.macs_1bit,
+        "int8": totals.macs_int8,
+        "float": totals.macs_float,
+    }
 
 
 def _row(asset: Asset) -> dict[str, Any]:
@@ -158,6 +189,7 @@ def _row(asset: Asset) -> dict[str, Any]:
         "build": asset.build,
         "dataset": asset.entry.dataset,
         "size": height,
+        "macs": asset.macs,
         "file": asset.file,
         "bytes": len(asset.data),
         "sha256": hashlib.sha256(asset.data).hexdigest(),

@@ -37,6 +37,8 @@ def with_warnings(device: Device, threads: int = 1) -> Device:
         threads: that the benchmark itself kept busy.
     """
     found = machine_warnings(device)
+    if threads > device.cores:
+        found.append(f"more threads than cores: {threads} threads on {device.cores} cores")
     found += state_warnings(device.before, device.after, device.cores, threads)
     return device.model_copy(update={"warnings": [*device.warnings, *found]})
 

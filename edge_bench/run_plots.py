@@ -70,7 +70,12 @@ def over_epochs(
 
 
 def metric_lines(
-    metrics: dict[str, list[float | None]], names: Sequence[str], label: str, log: bool = False
+    metrics: dict[str, list[float | None]],
+    names: Sequence[str],
+    label: str,
+    *,
+    log: bool = False,
+    zero: bool = True,
 ) -> str | None:
     """Columns of ``metrics.csv`` over epochs; None without two epochs."""
     lines = {
@@ -85,7 +90,7 @@ def metric_lines(
         for i, (name, line) in enumerate(lines.items()):
             dash = "-" if i == 0 else "--"  # told apart without colour, too
             axes.plot(*zip(*line, strict=True), dash, color=COLORS[i], label=name)
-        _epoch_axis(axes, label, log=log, zero=True)
+        _epoch_axis(axes, label, log=log, zero=zero)
         if len(lines) > 1:
             axes.legend(frameon=False, fontsize=8)
         return svg(figure)

@@ -21,7 +21,7 @@ def test_java_is_tested_on_the_vectors_of_today():
 
 
 def test_assets_outputs_and_manifest_belong_together():
-    from converters.android_assets import DATASETS, preprocessing
+    from converters.android_assets import DATASETS, count_macs, preprocessing
 
     golden = _make_golden()
     manifest = json.loads((golden.ASSETS / "models.json").read_text(encoding="utf-8"))
@@ -32,6 +32,9 @@ def test_assets_outputs_and_manifest_belong_together():
         assert (
             hashlib.sha256(content).hexdigest() == row["sha256"] == outputs[row["name"]]["sha256"]
         )
+        assert row["macs"] == count_macs(content)
+    one_bit, float32, int8 = (row["macs"] for row in manifest["models"])
+    assert one_bit["1-bit"] + one_bit["float"] == float32["float"] == int8["int8"] + int8["float"]
     (dataset,) = manifest["datasets"]
     assert tuple(dataset["labels"]) == DATASETS["cifar10"]
     assert dataset["preprocessing"] == preprocessing()

@@ -62,6 +62,20 @@ def test_text_that_differs_is_out_of_date(copy):
         model_cards.check_cards(copy)
 
 
+def test_a_curve_of_other_metrics_is_out_of_date(copy):
+    path = copy / f"{NAME}.svg"
+    svg = path.read_text()
+    assert svg.startswith("<svg")
+    assert "currentColor" not in svg
+    epochs = len((model_cards.RUNS / NAME / "metrics.csv").read_text().splitlines()) - 1
+    # the two longest paths, one point per epoch
+    lines = [d.split('"')[0].count("\nL ") + 1 for d in svg.split('<path d="')[1:]]
+    assert sorted(lines)[-2:] == [epochs, epochs]
+    path.write_text(svg.replace("SHA-256 ", "SHA-256 0"))
+    with pytest.raises(CheckFailed, match=f"{NAME}.svg is out of date; run: python tools/model_"):
+        model_cards.check_cards(copy)
+
+
 def test_numbers_of_other_weights_are_refused(copy):
     for change, message in (
         ({"sha256": "0" * 64}, "is of other weights than the registry's; run: .*--measure"),

@@ -7,7 +7,7 @@
 ``--measure`` converts, scores all test images in Keras, LCE and the delegate, and times the files
 (or takes the times from a result of ``irnet bench``, given with ``--bench``), each by the command
 that the card shows; it writes ``docs/models/NAME.json``. Cards are text made from that file, the
-registry and ``docs/runs/NAME``; making them measures nothing.
+registry and ``docs/runs/NAME``, beside the curve of that run; making them measures nothing.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from model_card_curve import is_current, write_curve
 from model_card_numbers import SCHEMA, measure
 
 from irnet_keras.errors import CheckFailed, IrnetError, UsageError
@@ -99,6 +100,8 @@ def _lines(name: str, entry: ModelEntry, numbers: dict[str, Any], run: Path) -> 
         f"{summary['epochs']} epochs. Log, configuration and versions: "
         f"[docs/runs/{name}](../runs/{name}/summary.json)."
     )
+    yield ""
+    yield f"![Training and validation over epochs]({name}.svg)"
     yield ""
     scores = {k.removeprefix("test_"): v for k, v in summary.items() if k.startswith("test_")}
     for key, value in scores.items():
@@ -202,6 +205,7 @@ def write_cards() -> None:
     """Write every card; remove those of models that ship no weights."""
     for name, entry in shipped().items():
         atomic_write(CARDS / f"{name}.md", card(name, entry, read_numbers(name, entry)))
+        write_curve(RUNS / name, CARDS / f"{name}.svg")
     for path in _strays(CARDS):
         path.unlink()
 
@@ -217,12 +221,14 @@ def check_cards(folder: Path = CARDS) -> None:
         path = folder / f"{name}.md"
         if not path.exists() or path.read_text() != expected:
             raise CheckFailed(f"{path.name} is out of date; run: python tools/model_cards.py")
+        if not is_current(RUNS / name, folder / f"{name}.svg"):
+            raise CheckFailed(f"{name}.svg is out of date; run: python tools/model_cards.py")
     for path in _strays(folder):
         raise CheckFailed(f"{path.name} is of no model with weights; remove it")
 
 
 def _strays(folder: Path) -> list[Path]:
-    return [p for p in sorted(folder.iterdir()) if p.suffix in (".md", ".json")
+    return [p for p in sorted(folder.iterdir()) if p.suffix in (".md", ".json", ".svg")
             and p.stem not in shipped()]  # fmt: skip
 
 

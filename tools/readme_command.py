@@ -1,4 +1,4 @@
-"""Print a command of the README, so that CI runs exactly what users are told to run.
+"""Print a command of the README, so that CI and tests run exactly what users are told to run.
 
     python tools/readme_command.py main|test
 

@@ -11,10 +11,12 @@ from java_build import ROOT, compile_java, java_home, run
 from packages import ANDROID, R8, BuildError, Tflite, fetch, unpack_tflite
 
 APP = ROOT / "app" / "src" / "main"
+DEBUG = ROOT / "app" / "src" / "debug"
 SOURCES = (
     ROOT / "core" / "src" / "main" / "java",
     ROOT / "lce-delegate" / "src" / "main" / "java",
     APP / "java",
+    DEBUG / "java",
 )
 # Resources of Android 10, for the attributes and themes that the app's resources name.
 FRAMEWORK = Path("/usr/share/android-framework-res/framework-res.apk")
@@ -77,6 +79,10 @@ def link_resources(work: Path) -> Path:
     text = text.replace("<manifest ", '<manifest package="org.irnet.demo" ', 1)
     added = '<application android:debuggable="true" android:extractNativeLibs="false"'
     text = text.replace("<application", added, 1)
+    (instrumentation,) = re.findall(
+        r"<instrumentation.*?/>", (DEBUG / "AndroidManifest.xml").read_text(encoding="utf-8"), re.S
+    )
+    text = text.replace("</manifest>", f"{instrumentation}\n</manifest>", 1)
     manifest.write_text(text, encoding="utf-8")
     compiled, base = work / "resources.zip", work / "base.apk"
     run(["aapt2", "compile", "--dir", APP / "res", "-o", compiled])

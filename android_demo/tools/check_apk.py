@@ -116,6 +116,8 @@ def check_manifest(apk: APK) -> None:
     )
     exported = [n.get(f"{NAMESPACE}name") for n in root.iter() if n.get(f"{NAMESPACE}exported")]
     require(exported == ["org.irnet.demo.MainActivity"], f"exported: {exported}")
+    tests = [node.get(f"{NAMESPACE}name") for node in root.iter("instrumentation")]
+    require(tests == ["org.irnet.demo.SmokeTest"], f"instrumentation: {tests}")
     require(apk.get_app_name() == "1-bit camera", f"name of the app: {apk.get_app_name()!r}")
 
 

@@ -3,6 +3,7 @@
 python android_demo/tools/demo.py test     # JUnit tests of core
 python android_demo/tools/demo.py host     # the app's inference on this machine's JVM
 python android_demo/tools/demo.py screen   # the activity, its pictures in build/screens
+python android_demo/tools/demo.py aar      # build/lce-delegate.aar, for other apps
 python android_demo/tools/demo.py apk      # build/irnet-demo-debug.apk, checked
 python android_demo/tools/demo.py all
 """
@@ -10,11 +11,13 @@ python android_demo/tools/demo.py all
 import argparse
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import venv
 
 import android_on_linux
+import build_aar
 import build_apk
 import build_native
 import check_api
@@ -84,11 +87,18 @@ def apk() -> None:
     check_api.check(BUILD / "apk" / "classes.dex", DOWNLOADS, BUILD / "apk")
     checker = BUILD / "checker"
     python = checker / "bin" / "python"
-    if not python.exists():
-        venv.create(checker, with_pip=True)
-        requirements = ROOT / "tools" / "requirements.txt"
+    requirements = ROOT / "tools" / "requirements.txt"
+    installed = checker / requirements.name  # written last: an interrupted one is made anew
+    if not installed.exists() or installed.read_bytes() != requirements.read_bytes():
+        venv.create(checker, with_pip=True, clear=True)
         run([python, "-m", "pip", "install", "-q", "-r", requirements])
+        shutil.copy(requirements, installed)
     run([python, ROOT / "tools" / "check_apk.py", path])
+
+
+def aar() -> None:
+    """The delegate as a library for other apps."""
+    build_aar.build(BUILD, DOWNLOADS)
 
 
 def main() -> int:
@@ -97,8 +107,9 @@ def main() -> int:
         "test": [test],
         "host": [host],
         "screen": [screens],
+        "aar": [aar],
         "apk": [apk],
-        "all": [test, host, screens, apk],
+        "all": [test, host, screens, aar, apk],
         "bench": [bench],
         "emulated": [lambda: emulated.run_arm64(BUILD / "native")],
     }

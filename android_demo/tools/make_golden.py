@@ -172,8 +172,8 @@ def outputs() -> dict[str, Any]:
 
     Returns:
         For each model ``sha256`` of the file, ``top1`` of all images as ``irnet eval`` runs it,
-        and ``plain_logits`` of the first without XNNPACK, whose float operators change
-        with every version.
+        and ``plain_top1`` and ``plain_logits`` (of the first ones) without XNNPACK, whose
+        float operators change with every version.
     """
     images = preprocess(load_sample().test.images)
     result = {}
@@ -182,6 +182,7 @@ def outputs() -> dict[str, Any]:
         result[row["name"]] = {
             "sha256": row["sha256"],
             "top1": digits(usual),
+            "plain_top1": digits(plain),
             "plain_logits": hexadecimal(plain[:LOGIT_IMAGES].astype("<f4")),
         }
     return result

@@ -1,6 +1,5 @@
 """The activity itself, run and drawn on this machine's JVM by Robolectric."""
 
-
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

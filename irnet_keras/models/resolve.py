@@ -1,6 +1,8 @@
 """What the command line calls MODEL: a registry name, a weights file or a SavedModel."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,16 +125,39 @@ def _options(stored: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
+@contextmanager
+def _stated_by(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"{path} does not say which network its weights belong to") from error
+
+
+def stored_entry(path: Path) -> models.ModelEntry:
+    """What a weights file written by ``irnet train`` says of its network, without TensorFlow.
+
+    Raises:
+        UsageError: not such a file, or it does not name its data set.
+    """
+    from irnet_keras.models.weights import load_arrays
+
+    _, metadata = load_arrays(path)
+    with _stated_by(path):
+        config = json.loads(metadata["config"])
+        _options(config)
+        return models.ModelEntry(
+            *(config[key] for key in ("network", "precision", "dataset", "structure"))
+        )
+
+
 def _weights_file(path: Path, spec: str) -> ResolvedModel:
     from irnet_keras.models.weights import assign_arrays, load_arrays
 
     arrays, metadata = load_arrays(path)
-    try:
+    with _stated_by(path):
         config = json.loads(metadata["config"])
         options = _options(config)
         model = models.build_model(**options)
         name = str(config["name"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path} does not say which network its weights belong to") from error
     assign_arrays(model.weights, arrays, str(path))
     return ResolvedModel(model, name, spec, config.get("dataset"))

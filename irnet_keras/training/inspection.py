@@ -69,7 +69,7 @@ def inspect_run(folder: Path) -> Inspection:
     if not folder.is_dir():
         raise UsageError(f"RUN must be the folder of a run, got {str(folder)!r}")
     config = read_config(folder)
-    metrics = _read_metrics(folder / METRICS)
+    metrics = read_metrics(folder / METRICS)
     history = read_history(folder / DIAGNOSTICS)
     layers, source = _newest(folder, history)
     done = len(next(iter(metrics.values()), []))
@@ -120,7 +120,12 @@ def truncate_diagnostics(folder: Path, epochs: int) -> None:
         atomic_write(path, "".join(json.dumps(row.model_dump()) + "\n" for row in kept))
 
 
-def _read_metrics(path: Path) -> dict[str, list[float | None]]:
+def read_metrics(path: Path) -> dict[str, list[float | None]]:
+    """Columns of a run's ``metrics.csv``: one number per epoch, None where there is none.
+
+    Raises:
+        UsageError: the file cannot be read; one that is missing gives no columns.
+    """
     rows = list(csv.DictReader(_text(path).splitlines()))
     columns = [name for name in (rows[0] if rows else {}) if name not in (None, "epoch")]
     return {name: [_number(row.get(name)) for row in rows] for name in columns}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import warm
 from model_files import binary_conv, write_lce
 
 from converters.runtimes import accuracy
@@ -153,16 +154,13 @@ CASES = [
 ]
 
 
-def irnet(
-    *words: str, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def irnet(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "irnet_cli", *words],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
-        cwd=cwd,
         timeout=300,
     )
 
@@ -192,7 +190,7 @@ def tmp(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(("command", "message"), CASES)
 def test_one_line_and_status_two(tmp, command, message):
     before = contents(tmp)
-    out = irnet(*command.format(tmp=tmp).split(), cwd=tmp)
+    out = warm.irnet(*command.format(tmp=tmp).split(), cwd=tmp)
     errors = [line for line in out.stderr.splitlines() if line.startswith("irnet: error: ")]
     assert out.returncode == 2, out.stderr
     assert len(errors) == 1

@@ -172,6 +172,14 @@ def test_what_is_slow_is_called_out_in_results_too() -> None:
         assert kernel_warnings(good) == []
 
 
+def test_more_threads_than_cores_are_called_out_in_results_too() -> None:
+    assert with_warnings(device(), threads=device().cores).warnings == []
+    threads = device().cores + 1
+    assert with_warnings(device(), threads=threads).warnings == [
+        f"more threads than cores: {threads} threads on {device().cores} cores"
+    ]
+
+
 def test_bits_of_the_firmware_by_hand() -> None:
     assert throttling_flags(0) == []
     assert throttling_flags(0x50005) == [

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -12,12 +13,19 @@ import pytest
 from irnet_keras.files import sha256_file
 from irnet_keras.models import MODELS
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
+from readme_command import readme_command
+
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
     folder = tmp_path_factory.mktemp("quickstart") / "out"
+    install, quickstart = readme_command("main").split(" && ")
+    assert install == "pip install -r requirements.txt"  # done by whoever runs these tests
+    program, *words = shlex.split(quickstart)
+    assert program == "irnet"
     out = subprocess.run(
-        [sys.executable, "-m", "irnet_cli", "quickstart", "--out", str(folder)],
+        [sys.executable, "-m", "irnet_cli", *words, "--out", str(folder)],
         capture_output=True,
         text=True,
         # no network: every proxy leads nowhere

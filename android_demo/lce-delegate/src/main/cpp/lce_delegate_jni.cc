@@ -17,7 +17,13 @@ constexpr jsize kMaxOptions = 16;
 pthread_mutex_t message_mutex = PTHREAD_MUTEX_INITIALIZER;
 char message[256];
 
-void Report(const char* text) { snprintf(message, sizeof message, "%s", text); }
+// A text that was cut within a character is not modified UTF-8, and Android's checks end the app.
+void Report(const char* text) {
+  snprintf(message, sizeof message, "%s", text);
+  for (char* at = message; *at != '\0'; ++at) {
+    if (static_cast<unsigned char>(*at) > 126) *at = '?';
+  }
+}
 
 void Throw(JNIEnv* env, const char* type, const char* text) {
   if (env->ExceptionCheck()) return;  // e.g. out of memory

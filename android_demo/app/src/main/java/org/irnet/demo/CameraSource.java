@@ -31,8 +31,9 @@ final class CameraSource implements AutoCloseable {
   interface Listener {
     /**
      * @param sensorDegrees clockwise turn that makes frames upright on an upright device
+     * @param front whether the camera looks at the user
      */
-    void onOpened(int sensorDegrees);
+    void onOpened(int sensorDegrees, boolean front);
 
     /** The image is closed after the call. */
     void onFrame(Image image);
@@ -40,15 +41,20 @@ final class CameraSource implements AutoCloseable {
     void onFailed(CameraFault fault);
   }
 
+  /** How long {@link #close} waits for a camera service that does not answer. */
+  private static final long CLOSE_MS = 2000;
+
   private final Listener listener;
   private final HandlerThread thread = new HandlerThread("camera");
   private final Handler handler;
+
+  private volatile boolean closed;
 
   // Of the camera's thread.
   private ImageReader reader;
   private CameraDevice device;
   private Surface preview;
-  private boolean closed;
+  private boolean opening;
 
   /**
    * @param texture of the preview; needs {@link Manifest.permission#CAMERA}
@@ -61,46 +67,49 @@ final class CameraSource implements AutoCloseable {
     handler.post(() -> open(manager, texture));
   }
 
-  /** Ends the camera; no callback comes after it. */
+  /** Ends the camera; no callback comes after it, unless the camera service hangs. */
   @Override
   public void close() {
-    handler.post(
-        () -> {
-          closed = true;
-          closeDevice();
-        });
-    thread.quitSafely();
-    boolean interrupted = false;
-    while (thread.isAlive()) {
-      try {
-        thread.join();
-      } catch (InterruptedException e) {
-        interrupted = true;
-      }
-    }
-    if (interrupted) {
+    closed = true;
+    handler.post(this::shutDown);
+    try {
+      thread.join(CLOSE_MS);
+    } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    }
+  }
+
+  /** The thread stays for the answer to an open: a device it does not get would stay open. */
+  private void shutDown() {
+    if (!opening) {
+      closeDevice();
+      thread.quit();
     }
   }
 
   @SuppressLint("MissingPermission")  // the caller has it; a SecurityException is handled
   private void open(CameraManager manager, SurfaceTexture texture) {
+    if (closed) {
+      return;
+    }
     try {
       String id = choose(manager);
       if (id == null) {
         fail(CameraFault.NONE);
         return;
       }
-      Integer degrees =
-          manager.getCameraCharacteristics(id).get(CameraCharacteristics.SENSOR_ORIENTATION);
+      CameraCharacteristics facts = manager.getCameraCharacteristics(id);
       texture.setDefaultBufferSize(WIDTH, HEIGHT);
       preview = new Surface(texture);
       reader = ImageReader.newInstance(WIDTH, HEIGHT, ImageFormat.YUV_420_888, 2);
       reader.setOnImageAvailableListener(this::forward, handler);
-      manager.openCamera(id, new DeviceCallback(degrees == null ? 0 : degrees), handler);
+      opening = true;
+      manager.openCamera(id, new DeviceCallback(facts), handler);
     } catch (CameraAccessException e) {
+      opening = false;
       fail(fault(e));
     } catch (SecurityException | IllegalArgumentException e) {
+      opening = false;
       fail(CameraFault.FAILED);
     }
   }
@@ -159,18 +168,17 @@ final class CameraSource implements AutoCloseable {
   }
 
   private final class DeviceCallback extends CameraDevice.StateCallback {
-    private final int sensorDegrees;
+    private final CameraCharacteristics facts;
 
-    DeviceCallback(int sensorDegrees) {
-      this.sensorDegrees = sensorDegrees;
+    DeviceCallback(CameraCharacteristics facts) {
+      this.facts = facts;
     }
 
     @Override
     @SuppressWarnings("deprecation")  // the other form needs API 28
     public void onOpened(CameraDevice opened) {
-      device = opened;
+      answered(opened);
       if (closed) {
-        closeDevice();
         return;
       }
       try {
@@ -180,35 +188,45 @@ final class CameraSource implements AutoCloseable {
         request.addTarget(reader.getSurface());
         opened.createCaptureSession(
             Arrays.asList(preview, reader.getSurface()),
-            new SessionCallback(request.build(), sensorDegrees),
+            new SessionCallback(request.build(), facts),
             handler);
       } catch (CameraAccessException e) {
         fail(fault(e));
+      } catch (IllegalArgumentException | IllegalStateException e) {
+        fail(CameraFault.FAILED);  // the preview or the device went away in between
       }
     }
 
     @Override
     public void onDisconnected(CameraDevice lost) {
-      device = lost;
+      answered(lost);
       fail(CameraFault.IN_USE);  // another app took it
     }
 
     @Override
     public void onError(CameraDevice broken, int error) {
-      device = broken;
+      answered(broken);
       boolean inUse = error == ERROR_CAMERA_IN_USE || error == ERROR_MAX_CAMERAS_IN_USE;
       boolean disabled = error == ERROR_CAMERA_DISABLED;
       fail(inUse ? CameraFault.IN_USE : disabled ? CameraFault.DISABLED : CameraFault.FAILED);
     }
   }
 
+  private void answered(CameraDevice given) {
+    opening = false;
+    device = given;
+    if (closed) {
+      shutDown();
+    }
+  }
+
   private final class SessionCallback extends CameraCaptureSession.StateCallback {
     private final CaptureRequest request;
-    private final int sensorDegrees;
+    private final CameraCharacteristics facts;
 
-    SessionCallback(CaptureRequest request, int sensorDegrees) {
+    SessionCallback(CaptureRequest request, CameraCharacteristics facts) {
       this.request = request;
-      this.sensorDegrees = sensorDegrees;
+      this.facts = facts;
     }
 
     @Override
@@ -218,10 +236,13 @@ final class CameraSource implements AutoCloseable {
       }
       try {
         session.setRepeatingRequest(request, null, handler);
-        listener.onOpened(sensorDegrees);
+        Integer degrees = facts.get(CameraCharacteristics.SENSOR_ORIENTATION);
+        Integer facing = facts.get(CameraCharacteristics.LENS_FACING);
+        boolean front = facing != null && facing == CameraCharacteristics.LENS_FACING_FRONT;
+        listener.onOpened(degrees == null ? 0 : degrees, front);
       } catch (CameraAccessException e) {
         fail(fault(e));
-      } catch (IllegalStateException e) {  // the device went away in between
+      } catch (IllegalArgumentException | IllegalStateException e) {  // as above
         fail(CameraFault.FAILED);
       }
     }

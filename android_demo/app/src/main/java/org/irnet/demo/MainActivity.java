@@ -6,8 +6,8 @@ import android.content.ActivityNotFoundException;
 import android.content.Intent;
 import android.content.pm.PackageManager;
 import android.graphics.Bitmap;
-import android.graphics.BitmapFactory;
 import android.graphics.SurfaceTexture;
+import android.hardware.display.DisplayManager;
 import android.media.Image;
 import android.net.Uri;
 import android.os.Bundle;
@@ -17,7 +17,6 @@ import android.provider.Settings;
 import android.util.Log;
 import android.view.TextureView;
 import java.io.IOException;
-import java.io.InputStream;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -26,6 +25,7 @@ import org.irnet.core.FormatException;
 import org.irnet.core.FrameConverter;
 import org.irnet.core.InferenceLoop;
 import org.irnet.core.InferenceSession;
+import org.irnet.core.LiveNumbers;
 import org.irnet.core.ModelManifest;
 import org.irnet.core.PictureConverter;
 import org.irnet.core.ui.Screen;
@@ -45,13 +45,12 @@ public class MainActivity extends Activity
   private static final int ROUNDS = 60;
   private static final int WARMUP = 10;
   private static final int REFRESH_MS = 200;
-  private static final int PICTURE_SIDE = 512;
   private static final String KEY_BUILD = "build";
   private static final String KEY_THREADS = "threads";
   private static final String KEY_ASKED = "asked";
-  private static final String KEY_PICTURE = "picture";
-  private static final String KEY_SHARED = "shared";
-  private static final String KEY_COMPARED = "compared";
+
+  /** Whether the process has logged its first result. */
+  private static volatile boolean logged;
 
   private final LiveNumbers numbers = new LiveNumbers();
   private MainView view;
@@ -60,29 +59,46 @@ public class MainActivity extends Activity
   private int build;
   private int threads = 1;
   private boolean asked;
+  private boolean answered;
   private String shared;
   private String compared;
-  private Uri pictureUri;
   private Bitmap picture;
   private boolean refreshing;
   private boolean started;
 
   private InferenceLoop loop;
   private CameraSource camera;
+  private InferenceLoop.Selection selection;
   private String engine = "";
 
-  // Read by the inference thread.
-  private volatile InferenceLoop.Selection selection;
-
-  // Read by the camera's thread.
+  // Read by the camera's thread; frames only change under the lock.
   private volatile int rotation;
   private volatile boolean frames;
+  private final Object framesLock = new Object();
 
   // Of the camera's thread.
   private int sensorDegrees;
+  private boolean front;
   private FrameConverter converter;
   private int size;
   private byte[] rgb;
+
+  private final DisplayManager.DisplayListener turning =
+      new DisplayManager.DisplayListener() {
+        @Override
+        public void onDisplayAdded(int id) {}
+
+        @Override
+        public void onDisplayRemoved(int id) {}
+
+        @Override
+        public void onDisplayChanged(int id) {
+          turn();  // by half a turn the activity stays
+        }
+      };
+
+  /** What a turned screen keeps. */
+  private record Kept(Bitmap picture, String shared, String compared) {}
 
   @Override
   protected void onCreate(Bundle state) {
@@ -94,15 +110,20 @@ public class MainActivity extends Activity
       asked = state.getBoolean(KEY_ASKED);
     }
     view = new MainView(this, this);
-    if (state != null && state.getString(KEY_SHARED) != null) {
-      shared = state.getString(KEY_SHARED);
-      compared = state.getString(KEY_COMPARED);
-      view.showComparison(compared);
+    if (getLastNonConfigurationInstance() instanceof Kept kept) {
+      if (kept.picture() != null) {
+        picture = kept.picture();
+        screen = screen.after(new ScreenEvent.PicturePicked());
+      }
+      if (kept.shared() != null) {
+        showComparison(kept.shared(), kept.compared());
+      }
     }
-    Uri kept = state == null ? null : Uri.parse(state.getString(KEY_PICTURE, ""));
-    if (kept != null && !kept.equals(Uri.EMPTY)) {
-      showPicture(kept);
-    }
+  }
+
+  @Override
+  public Object onRetainNonConfigurationInstance() {
+    return new Kept(picture, shared, compared);
   }
 
   /** What tests replace. */
@@ -121,17 +142,13 @@ public class MainActivity extends Activity
     state.putInt(KEY_BUILD, build);
     state.putInt(KEY_THREADS, threads);
     state.putBoolean(KEY_ASKED, asked);
-    state.putString(KEY_SHARED, shared);
-    state.putString(KEY_COMPARED, compared);
-    if (screen.picture()) {
-      state.putString(KEY_PICTURE, pictureUri.toString());
-    }
   }
 
   @Override
   protected void onStart() {
     super.onStart();
     started = true;
+    getSystemService(DisplayManager.class).registerDisplayListener(turning, null);
     Models models = models();
     try {
       ModelManifest manifest = models.manifest();
@@ -150,7 +167,7 @@ public class MainActivity extends Activity
       asked = true;
       requestPermissions(new String[] {Manifest.permission.CAMERA}, ASK_CAMERA);
     } else {
-      apply(new ScreenEvent.PermissionRefused(refusedForGood()));
+      apply(new ScreenEvent.PermissionRefused(answered && refusedForGood()));
     }
   }
 
@@ -158,10 +175,8 @@ public class MainActivity extends Activity
   protected void onStop() {
     started = false;
     frames = false;
-    if (camera != null) {
-      camera.close();
-      camera = null;
-    }
+    getSystemService(DisplayManager.class).unregisterDisplayListener(turning);
+    closeCamera();
     if (loop != null) {
       loop.close();
       loop = null;
@@ -171,13 +186,14 @@ public class MainActivity extends Activity
 
   @Override
   public void onRequestPermissionsResult(int code, String[] permissions, int[] results) {
-    if (code != ASK_CAMERA || results.length == 0) {
-      return;  // interrupted, asked again at the next start
+    if (code != ASK_CAMERA) {
+      return;
     }
-    if (results[0] == PackageManager.PERMISSION_GRANTED) {
+    answered = results.length > 0;  // else the question was interrupted
+    if (answered && results[0] == PackageManager.PERMISSION_GRANTED) {
       openCamera();
     } else {
-      apply(new ScreenEvent.PermissionRefused(refusedForGood()));
+      apply(new ScreenEvent.PermissionRefused(answered && refusedForGood()));
     }
   }
 
@@ -211,7 +227,7 @@ public class MainActivity extends Activity
   public void pickOrClose() {
     if (screen.picture()) {
       picture = null;
-      numbers.clear();
+      numbers.clear(selection);
       apply(new ScreenEvent.PictureClosed());
       return;
     }
@@ -225,7 +241,7 @@ public class MainActivity extends Activity
 
   @Override
   public void share() {
-    Intent send = new Intent(Intent.ACTION_SEND).setType("application/json");
+    Intent send = new Intent(Intent.ACTION_SEND).setType("text/plain");
     send.putExtra(Intent.EXTRA_TEXT, shared);
     startActivity(Intent.createChooser(send, getString(R.string.share)));
   }
@@ -247,39 +263,27 @@ public class MainActivity extends Activity
 
   @Override
   protected void onActivityResult(int code, int result, Intent data) {
-    if (code == PICK && result == RESULT_OK && data != null && data.getData() != null) {
-      showPicture(data.getData());
+    if (code != PICK || result != RESULT_OK || data == null || data.getData() == null) {
+      return;
     }
+    Uri uri = data.getData();
+    // Whoever provides it may take long.
+    new Thread(() -> readPicture(uri), "picture").start();
   }
 
-  private void showPicture(Uri uri) {
+  private void readPicture(Uri uri) {
     try {
-      picture = readPicture(uri);
-      pictureUri = uri;
-      numbers.clear();
-      apply(new ScreenEvent.PicturePicked());
-      offerPicture();
-    } catch (IOException | SecurityException e) {
-      view.say(getString(R.string.picture_failed));
-    }
-  }
-
-  /** Small enough for the screen, in pixels that can be read. */
-  private Bitmap readPicture(Uri uri) throws IOException {
-    BitmapFactory.Options options = new BitmapFactory.Options();
-    options.inJustDecodeBounds = true;
-    try (InputStream in = getContentResolver().openInputStream(uri)) {
-      BitmapFactory.decodeStream(in, null, options);
-    }
-    int side = Math.min(options.outWidth, options.outHeight);
-    options.inSampleSize = Math.max(1, Integer.highestOneBit(Math.max(1, side / PICTURE_SIDE)));
-    options.inJustDecodeBounds = false;
-    try (InputStream in = getContentResolver().openInputStream(uri)) {
-      Bitmap decoded = BitmapFactory.decodeStream(in, null, options);
-      if (decoded == null) {
-        throw new IOException("not a picture");
-      }
-      return decoded;
+      Bitmap read = Pictures.read(getContentResolver(), uri);
+      runOnUiThread(
+          () -> {
+            picture = read;
+            numbers.clear(selection);
+            apply(new ScreenEvent.PicturePicked());
+            offerPicture();
+          });
+    } catch (IOException e) {
+      Log.w(TAG, "picture", e);
+      runOnUiThread(() -> view.say(getString(R.string.picture_failed)));
     }
   }
 
@@ -297,8 +301,8 @@ public class MainActivity extends Activity
   private void select(int newBuild, int newThreads) {
     build = newBuild;
     threads = newThreads;
-    numbers.clear();
     selection = new InferenceLoop.Selection(builds.get(build), threads);
+    numbers.clear(selection);
     apply(new ScreenEvent.ModelChosen());
     if (loop != null) {
       loop.select(selection);
@@ -306,37 +310,42 @@ public class MainActivity extends Activity
   }
 
   private void openCamera() {
+    closeCamera();
+    apply(new ScreenEvent.PermissionGranted());
+    TextureView texture = view.preview();
+    texture.setSurfaceTextureListener(new WhenAvailable());
+    if (texture.isAvailable()) {
+      startCamera(texture.getSurfaceTexture());
+    }
+  }
+
+  private void closeCamera() {
     if (camera != null) {
       camera.close();
       camera = null;
-    }
-    apply(new ScreenEvent.PermissionGranted());
-    TextureView texture = view.preview();
-    if (texture.isAvailable()) {
-      startCamera(texture.getSurfaceTexture());
-    } else {
-      texture.setSurfaceTextureListener(new WhenAvailable());
     }
   }
 
   private void startCamera(SurfaceTexture texture) {
     if (started && camera == null) {
-      rotation = 90 * display();
-      view.turnPreview(rotation);
+      turn();
       camera = new CameraSource(this, texture, this);
     }
   }
 
   @SuppressWarnings("deprecation")  // the other form needs API 30
-  private int display() {
-    return getWindowManager().getDefaultDisplay().getRotation();
+  private void turn() {
+    // Surface.ROTATION_0 to 270 are 0 to 3.
+    rotation = 90 * getWindowManager().getDefaultDisplay().getRotation();
+    view.turnPreview(rotation);
   }
 
   // What the camera says, on its thread.
 
   @Override
-  public void onOpened(int degrees) {
+  public void onOpened(int degrees, boolean facesUser) {
     sensorDegrees = degrees;
+    front = facesUser;
     post(new ScreenEvent.CameraOpened());
   }
 
@@ -354,9 +363,13 @@ public class MainActivity extends Activity
     set(converter.y, planes[0]);
     set(converter.u, planes[1]);
     set(converter.v, planes[2]);
-    int degrees = (sensorDegrees - rotation + 360) % 360;
+    int degrees = FrameConverter.turn(sensorDegrees, rotation, front);
     converter.convert(image.getWidth(), image.getHeight(), degrees, rgb);
-    target.offer(rgb);
+    synchronized (framesLock) {
+      if (frames) {  // still, else this would replace a picture that waits
+        target.offer(rgb);
+      }
+    }
   }
 
   private static void set(FrameConverter.Plane plane, Image.Plane from) {
@@ -386,14 +399,12 @@ public class MainActivity extends Activity
 
   @Override
   public void onResult(InferenceLoop.Selection of, float[] logits, long nanos) {
-    if (of != selection) {
-      return;  // of the build before
-    }
-    if (!numbers.hasResult()) {
+    if (!logged) {
+      logged = true;
       long sinceStart = SystemClock.elapsedRealtime() - Process.getStartElapsedRealtime();
       Log.i(TAG, "result_after_start_ms=" + sinceStart);
     }
-    numbers.add(logits, nanos);
+    numbers.add(of, logits, nanos);
   }
 
   @Override
@@ -426,9 +437,7 @@ public class MainActivity extends Activity
     }
     runOnUiThread(
         () -> {
-          shared = json;
-          compared = text;
-          view.showComparison(text);
+          showComparison(json, text);
           apply(new ScreenEvent.CompareEnded());
         });
   }
@@ -444,13 +453,21 @@ public class MainActivity extends Activity
         });
   }
 
+  private void showComparison(String json, String text) {
+    shared = json;
+    compared = text;
+    view.showComparison(text);
+  }
+
   private void post(ScreenEvent event) {
     runOnUiThread(() -> apply(event));
   }
 
   private void apply(ScreenEvent event) {
     screen = screen.after(event);
-    frames = screen.usesFrames() || (screen.compareRounds() > 0 && !screen.picture());
+    synchronized (framesLock) {
+      frames = screen.usesFrames() || (screen.compareRounds() > 0 && !screen.picture());
+    }
     view.show(screen, picture);
     if (!refreshing && started) {
       refreshing = true;
@@ -482,6 +499,7 @@ public class MainActivity extends Activity
 
     @Override
     public boolean onSurfaceTextureDestroyed(SurfaceTexture texture) {
+      closeCamera();
       return true;
     }
 

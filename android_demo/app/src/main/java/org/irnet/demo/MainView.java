@@ -17,7 +17,9 @@ import android.widget.TextView;
 import android.widget.Toast;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.irnet.core.Comparison;
+import org.irnet.core.LiveNumbers;
 import org.irnet.core.ModelManifest;
 import org.irnet.core.Statistics;
 import org.irnet.core.ui.Screen;
@@ -249,8 +251,9 @@ final class MainView {
       ModelManifest.Model model = comparison.builds().get(i).model;
       double median = Statistics.median(comparison.samplesMs()[i]);
       String title = model.build().title();
+      String work = model.macs().text(Locale.getDefault());
       lines.append(
-          context.getString(R.string.compared_line, title, median, model.bytes() / 1e3));
+          context.getString(R.string.compared_line, title, median, model.bytes() / 1e3, work));
       lines.append('\n');
       if (i > 0) {
         Statistics.Interval ratio = comparison.ratio(i);

@@ -6,6 +6,7 @@ import android.view.ViewGroup;
 import android.widget.ProgressBar;
 import android.widget.TextView;
 import java.util.List;
+import org.irnet.core.LiveNumbers;
 
 /** The top classes: a name, a bar and a percentage each. TalkBack reads a row as one. */
 final class ResultRows {

@@ -24,6 +24,7 @@ import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 import org.robolectric.shadows.ShadowCameraCharacteristics;
 import org.robolectric.shadows.ShadowCameraManager;
+import org.robolectric.shadows.ShadowToast;
 
 /** What the user meets, on sessions that need no native library. */
 @RunWith(RobolectricTestRunner.class)
@@ -72,8 +73,8 @@ public class MainActivityTest {
     try (Phone phone = Phone.start(sessions, null, false)) {
       phone.answer(false);
       phone.pick(new byte[] {1, 2, 3});
-      assertEquals(
-          "This picture cannot be read.", org.robolectric.shadows.ShadowToast.getTextOfLatestToast());
+      phone.await(
+          "a word", () -> "This picture cannot be read.".equals(ShadowToast.getTextOfLatestToast()));
       assertTrue(phone.text(R.id.message).startsWith("Without the camera"));
     }
   }
@@ -230,7 +231,7 @@ public class MainActivityTest {
       sessions.hold();
       phone.press(R.id.pick);  // closed and picked again: one more frame, held
       phone.pick(Phone.plainPicture());
-      sessions.awaitHeld();
+      phone.await("a held frame", sessions::isHeld);
       phone.<Spinner>view(R.id.build).setSelection(1);
       phone.idle(100);
       sessions.release();

@@ -22,7 +22,7 @@ public record Comparison(
     long seed) {
   private static final String ORDER = "every round runs every build once, in a new random order";
   private static final String TIMED =
-      "input copied in, model run, outputs copied out; batch 1; measured inside the app";
+      "input scaled and copied in, model run, outputs copied out; batch 1; measured inside the app";
   private static final String MEMORY = "not measured";
 
   /**

@@ -26,13 +26,22 @@ final class Fields {
 
   /** An integer of at least 1. */
   int count(String key) {
+    return atLeast(1, key);
+  }
+
+  /** An integer of at least 0. */
+  int amount(String key) {
+    return atLeast(0, key);
+  }
+
+  private int atLeast(int least, String key) {
     if (values.get(key) instanceof Double number
-        && number >= 1
+        && number >= least
         && number <= Integer.MAX_VALUE
         && number == Math.rint(number)) {
       return number.intValue();
     }
-    throw error(key, "a whole number of at least 1");
+    throw error(key, "a whole number of at least " + least);
   }
 
   Fields object(String key) {

@@ -79,6 +79,17 @@ public final class FrameConverter {
     }
   }
 
+  /**
+   * Which turn makes frames upright.
+   *
+   * @param sensorDegrees clockwise turn for an upright device, as the camera states it
+   * @param displayDegrees how far the display is turned, 0, 90, 180 or 270
+   * @param front whether the camera looks at the user, so it turns the other way
+   */
+  public static int turn(int sensorDegrees, int displayDegrees, boolean front) {
+    return (sensorDegrees + (front ? displayDegrees : 360 - displayDegrees)) % 360;
+  }
+
   private int area(int i, int j, int side) {
     return (Boxes.end(i, side, size) - Boxes.start(i, side, size))
         * (Boxes.end(j, side, size) - Boxes.start(j, side, size));

@@ -7,7 +7,7 @@ public interface InferenceSession extends AutoCloseable {
    *
    * @param rgb size x size x 3 bytes of the model's input size
    * @param logits one per label, written
-   * @return nanoseconds from the input written to the output read
+   * @return nanoseconds: bytes scaled into the input, model run, outputs read
    */
   long run(byte[] rgb, float[] logits);
 

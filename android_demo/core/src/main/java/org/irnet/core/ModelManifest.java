@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 
@@ -17,6 +18,8 @@ import java.util.Set;
 public record ModelManifest(List<Model> models) {
   public static final String FILE = "models.json";
   public static final String SCHEMA = "irnet.android-assets/1";
+  /** Largest input in pixels of a side: more is a damaged number, and memory for it would fail. */
+  private static final int MAX_SIZE = 1024;
 
   /**
    * A data set: what the outputs mean and what goes in.
@@ -28,12 +31,30 @@ public record ModelManifest(List<Model> models) {
    */
   public record Dataset(String name, List<String> labels, float[] scale, float[] shift) {}
 
+  /** Multiply-accumulates by kind: what energy goes into. */
+  public record Macs(int oneBit, int int8, int floats) {
+    /** Millions of each kind that there is, e.g. {@code 40.1 M 1-bit + 0.4 M float}. */
+    public String text(Locale locale) {
+      int[] counts = {oneBit, int8, floats};
+      String[] kinds = {"1-bit", "int8", "float"};
+      StringBuilder out = new StringBuilder();
+      for (int i = 0; i < counts.length; i++) {
+        if (counts[i] > 0) {
+          String separator = out.length() == 0 ? "" : " + ";
+          out.append(String.format(locale, "%s%.1f M %s", separator, counts[i] / 1e6, kinds[i]));
+        }
+      }
+      return out.toString();
+    }
+  }
+
   /**
    * One file.
    *
    * @param name unique, e.g. {@code resnet20-w1a1-cifar10}
    * @param network without precision, e.g. {@code resnet20-cifar10}: builds of one network compare
    * @param size height and width of the input in pixels
+   * @param macs multiply-accumulates for one image
    * @param sha256 of the file, 64 hexadecimal digits
    */
   public record Model(
@@ -42,6 +63,7 @@ public record ModelManifest(List<Model> models) {
       Build build,
       Dataset dataset,
       int size,
+      Macs macs,
       String file,
       int bytes,
       String sha256) {
@@ -137,6 +159,11 @@ public record ModelManifest(List<Model> models) {
     if (!file.matches("[A-Za-z0-9._-]+")) {
       throw item.error("file", "a plain file name");
     }
+    int size = item.count("size");
+    if (size > MAX_SIZE) {
+      throw item.error("size", "at most " + MAX_SIZE);
+    }
+    Fields macs = item.object("macs");
     String sha256 = item.text("sha256");
     if (!sha256.matches("[0-9a-f]{64}")) {
       throw item.error("sha256", "64 hexadecimal digits");
@@ -146,7 +173,8 @@ public record ModelManifest(List<Model> models) {
         item.text("network"),
         build,
         dataset,
-        item.count("size"),
+        size,
+        new Macs(macs.amount("1-bit"), macs.amount("int8"), macs.amount("float")),
         file,
         item.count("bytes"),
         sha256);

@@ -2,7 +2,22 @@ package org.irnet.core;
 
 /** A picture of any size to the RGB square that the network sees: its middle, box-averaged. */
 public final class PictureConverter {
+  private static final long MAX_PIXELS = 1 << 21;
+
   private PictureConverter() {}
+
+  /**
+   * How many times smaller a picture is to be decoded, so that it takes at most 8 MB.
+   *
+   * @return a power of two
+   */
+  public static int sampleSize(int width, int height) {
+    int sample = 1;
+    while ((long) (width / sample) * (height / sample) > MAX_PIXELS) {
+      sample *= 2;
+    }
+    return sample;
+  }
 
   /**
    * @param argb height x width pixels, 8 bits each of alpha (ignored), red, green, blue

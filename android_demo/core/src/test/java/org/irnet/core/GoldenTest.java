@@ -105,6 +105,24 @@ class GoldenTest {
     }
   }
 
+  @Test
+  void framesTurnWithTheDisplay() {
+    assertEquals(90, FrameConverter.turn(90, 0, false));
+    assertEquals(0, FrameConverter.turn(90, 90, false));
+    assertEquals(180, FrameConverter.turn(90, 270, false));
+    assertEquals(270, FrameConverter.turn(270, 0, true));
+    assertEquals(0, FrameConverter.turn(270, 90, true));
+  }
+
+  @Test
+  void largePicturesAreDecodedSmaller() {
+    assertEquals(1, PictureConverter.sampleSize(2048, 1024));
+    assertEquals(2, PictureConverter.sampleSize(2049, 1024));
+    assertEquals(4, PictureConverter.sampleSize(200_000, 100));  // thin, and large all the same
+    assertEquals(64, PictureConverter.sampleSize(65_535, 65_535));
+    assertEquals(1, PictureConverter.sampleSize(-1, -1));  // what decoders say of other files
+  }
+
   /** Planes of a camera: rows with padding behind them, pixels with others between them. */
   private static void set(
       FrameConverter.Plane plane, byte[] pixels, int width, int stride, int padding) {

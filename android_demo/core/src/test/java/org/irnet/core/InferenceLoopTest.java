@@ -69,7 +69,15 @@ class InferenceLoopTest {
 
   static ModelManifest.Model model(Build build) {
     return new ModelManifest.Model(
-        "net-" + build.title(), "net", build, GoldenTest.cifar10(), SIZE, "f", 9, "0".repeat(64));
+        "net-" + build.title(),
+        "net",
+        build,
+        GoldenTest.cifar10(),
+        SIZE,
+        new ModelManifest.Macs(2_000_000, 0, 54_321),
+        "f",
+        9,
+        "0".repeat(64));
   }
 
   private static InferenceLoop.Selection selection(Build build) {

@@ -9,6 +9,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 
 class ModelManifestTest {
@@ -50,6 +51,9 @@ class ModelManifestTest {
     assertMessage("manifest.schema", () -> parseChanged(good, "assets/1", "assets/2"));
     assertMessage("models[0].bytes", () -> parseChanged(good, "64624", "-1"));
     assertMessage("models[0].bytes", () -> parseChanged(good, "64624", "1.5"));
+    assertMessage("models[0].macs.int8", () -> parseChanged(good, "\"int8\": 0", "\"int8\": -1"));
+    assertMessage(
+        "models[0].size", () -> parseChanged(good, "\"size\": 32", "\"size\": 2000000000"));
     assertMessage("models[0].build", () -> parseChanged(good, "\"1-bit\"", "\"2-bit\""));
     assertMessage("models[0].file", () -> parseChanged(good, "\"file\": \"", "\"file\": \"../"));
     assertMessage("models[0].sha256", () -> parseChanged(good, "\"sha256\": \"", "\"sha256\": \"g"));
@@ -61,6 +65,13 @@ class ModelManifestTest {
         "models[1].name", () -> parseChanged(good, "float32-cifar10\",", "w1a1-cifar10\","));
     assertMessage("JSON, character 0", () -> ModelManifest.parse(""));
     assertMessage("manifest: expected an object", () -> ModelManifest.parse("[]"));
+  }
+
+  @Test
+  void workIsToldInMillions() {
+    assertEquals(
+        "2.0 M 1-bit + 0.1 M float", InferenceLoopTest.model(Build.INT8).macs().text(Locale.ROOT));
+    assertEquals("1,5 M int8", new ModelManifest.Macs(0, 1_500_000, 0).text(Locale.GERMANY));
   }
 
   @Test

@@ -70,7 +70,8 @@ class TfliteSessionTest {
         different += wanted.charAt(i) == found.charAt(i) ? 0 : 1;
       }
       System.out.println(model.name() + ": " + different + " of " + found.length() + " differ");
-      assertTrue(different <= (model.build() == Build.INT8 ? 1 : 0), model.name());
+      // XNNPACK of another version, or int8 of another: an image on the edge may fall.
+      assertTrue(different <= (model.build() == Build.FLOAT32 ? 0 : 1), model.name());
     }
   }
 
@@ -80,10 +81,15 @@ class TfliteSessionTest {
     for (ModelManifest.Model model : manifest().models()) {
       Map<String, String> wanted = expected().get(model.name());
       assertEquals(wanted.get("sha256"), model.sha256(), "run tools/make_golden.py");
-      String[] found = run(model, images, false, Math.min(32, images(model)));
-      if (model.build() != Build.INT8) {
-        assertEquals(wanted.get("plain_logits"), found[1], model.name());
+      if (model.build() == Build.INT8) {
+        continue;
       }
+      // The float build's plain convolutions are slow here.
+      int count = model.build() == Build.ONE_BIT ? 1000 : 32;
+      String[] found = run(model, images, false, count);
+      String logits = wanted.get("plain_logits");
+      assertEquals(logits, found[1].substring(0, logits.length()), model.name());
+      assertEquals(wanted.get("plain_top1").substring(0, count), found[0], model.name());
     }
   }
 
@@ -127,6 +133,14 @@ class TfliteSessionTest {
                 () -> TfliteSession.open(model, content, 1, "mmx", true))
             .getMessage();
     assertTrue(message.contains("mmx"), message);
+    String strange = "x" + "\u00e9".repeat(30);  // cut within a character by the library
+    message =
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> TfliteSession.open(model, content, 1, strange, true))
+            .getMessage();
+    assertTrue(message.contains("'x??"), message);
+    assertTrue(message.chars().allMatch(c -> c < 127), message);
     assertThrows(
         IllegalArgumentException.class, () -> TfliteSession.open(model, content, 99, "auto", true));
     assertThrows(

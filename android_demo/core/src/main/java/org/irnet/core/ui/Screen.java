@@ -40,8 +40,7 @@ public record Screen(
   /** The screen after {@code event}; one that does not fit changes nothing. */
   public Screen after(ScreenEvent event) {
     if (event instanceof ScreenEvent.PermissionGranted) {
-      boolean keeps = camera == Camera.OPEN || camera == Camera.OPENING;
-      return keeps ? this : withCamera(Camera.OPENING, null);
+      return withCamera(Camera.OPENING, null);  // opened anew, also where it was open
     }
     if (event instanceof ScreenEvent.PermissionRefused refused) {
       return withCamera(refused.forGood() ? Camera.REFUSED_FOR_GOOD : Camera.REFUSED, null);

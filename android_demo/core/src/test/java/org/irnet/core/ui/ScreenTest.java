@@ -90,6 +90,14 @@ class ScreenTest {
     assertEquals(new ScreenState.Loading(), late.state());
   }
 
+  @Test
+  void aCameraThatIsOpenedAnewIsNotOpenYet() {
+    Screen again = live().after(new ScreenEvent.PermissionGranted());
+    assertEquals(new ScreenState.Loading(), again.state());
+    assertFalse(again.canCompare());
+    assertEquals(live(), again.after(new ScreenEvent.CameraOpened()));
+  }
+
   /** Every screen that any events lead to has a state, and its promises hold. */
   @Test
   void allScreensAreSound() {

@@ -1,28 +1,31 @@
-package org.irnet.demo;
-
-import org.irnet.core.LatencyWindow;
-import org.irnet.core.TopK;
+package org.irnet.core;
 
 /**
  * What the inference thread writes for every frame and the screen reads now and then. Writing
  * allocates nothing.
  */
-final class LiveNumbers {
-  static final int TOP = 3;
+public final class LiveNumbers {
+  public static final int TOP = 3;
   private static final int WINDOW = 120;
 
   private final TopK top = new TopK(TOP);
   private final LatencyWindow latency = new LatencyWindow(WINDOW);
   private final LatencyWindow interval = new LatencyWindow(WINDOW);
+  private InferenceLoop.Selection owner;
   private long last;
 
-  synchronized void clear() {
+  /** Starts anew for results of {@code selection}; late ones of another are not kept. */
+  public synchronized void clear(InferenceLoop.Selection selection) {
+    owner = selection;
     latency.clear();
     interval.clear();
     last = 0;
   }
 
-  synchronized void add(float[] logits, long nanos) {
+  public synchronized void add(InferenceLoop.Selection of, float[] logits, long nanos) {
+    if (of != owner) {
+      return;
+    }
     top.update(logits);
     latency.add(nanos / 1e6);
     long now = System.nanoTime();
@@ -33,28 +36,28 @@ final class LiveNumbers {
   }
 
   /** False before the first frame. */
-  synchronized boolean hasResult() {
+  public synchronized boolean hasResult() {
     return latency.count() > 0;
   }
 
-  synchronized int classAt(int rank) {
+  public synchronized int classAt(int rank) {
     return top.classAt(rank);
   }
 
-  synchronized float confidenceAt(int rank) {
+  public synchronized float confidenceAt(int rank) {
     return top.confidenceAt(rank);
   }
 
-  synchronized double medianMs() {
+  public synchronized double medianMs() {
     return latency.median();
   }
 
-  synchronized double p90Ms() {
+  public synchronized double p90Ms() {
     return latency.p90();
   }
 
   /** From the median time between results; 0 with fewer than two. */
-  synchronized double framesPerSecond() {
+  public synchronized double framesPerSecond() {
     return interval.count() == 0 ? 0 : 1e3 / interval.median();
   }
 }
