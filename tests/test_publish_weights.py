@@ -73,6 +73,23 @@ def test_average_is_published_with_its_own_score(run, tmp_path):
     assert environment == [{"command": ["irnet", "train", "--run-dir", "RUN_DIR"]}]
 
 
+def test_half_rounds_kernels_only_and_states_no_score(run, tmp_path):
+    arrays = {"kernel": np.full((2, 2), 1 / 3, np.float32), "t": np.array(1 / 3, np.float32)}
+    arrays["beta"] = np.full(2, 1e6, np.float32)
+    save_arrays(run / "last.safetensors", arrays, {"epoch": "8"})
+    assert publish(run, NAME, "last", half=True).endswith(", ...),")
+    got, metadata = load_arrays(tmp_path / "weights" / f"{NAME}.safetensors")
+    assert metadata["epoch"] == "8"
+    assert got["kernel"].dtype == np.float16
+    np.testing.assert_array_equal(got["kernel"], np.float16(1 / 3))
+    for name in ("t", "beta"):
+        assert got[name].dtype == np.float32
+        np.testing.assert_array_equal(got[name], arrays[name])
+    save_arrays(run / "last.safetensors", {"k": np.full((1, 1), 7e4)}, {"epoch": "8"})
+    with pytest.raises(UsageError, match="--half: k has values beyond float16's 65504"):
+        publish(run, NAME, "last", half=True)
+
+
 @pytest.mark.parametrize(
     ("which", "missing", "message"),
     [

@@ -46,7 +46,8 @@ def measure(name: str, data_dir: Path | None, bench: Path | None) -> dict[str, A
                      "baseline", twin, "--format", "int8", *untrained),
         ]  # fmt: skip
         if name != twin:
-            files.append(run.make("1-bit", f"{name}.tflite", "convert", name))
+            what = "1-bit" if entry.precision == "w1a1" else "binary weights"
+            files.append(run.make(what, f"{name}.tflite", "convert", name))
         own = files[-1:] if name != twin else files
         scores = run.scores("Keras", name, entry.dataset)
         for file in own:

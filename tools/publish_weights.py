@@ -1,10 +1,14 @@
 """Copy a finished run's weights into the package, and its log into docs/runs.
 
-    python tools/publish_weights.py RUN_DIR NAME [--which best|last|average]
+    python tools/publish_weights.py RUN_DIR NAME [--which best|last|average] [--half]
 
 NAME is the registry name; a run of another network, and one that is not finished and scored, is
 refused. ``average`` is what recipes with ``ema_decay`` or ``average_last`` make at the end. Prints
 the row for ``irnet_keras/models/__init__.py``.
+
+``--half`` stores kernels as float16, for large networks. A rounded latent weight may change its
+sign, so the row has no accuracy until ``irnet eval NAME`` has measured it (``model_cards.py``
+refuses any other).
 """
 
 import argparse
@@ -14,11 +18,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from irnet_keras.errors import IrnetError, UsageError
 from irnet_keras.files import atomic_write, make_folder, sha256_file
 from irnet_keras.models import WEIGHTS_FOLDER, ModelEntry, get_entry
 from irnet_keras.models.networks import DATASETS
-from irnet_keras.models.weights import load_arrays
+from irnet_keras.models.weights import Arrays, load_arrays, save_arrays
 from irnet_keras.training.run_folder import read_config
 
 ENLARGING = [name for name, dataset in DATASETS.items() if dataset.super_resolution]
@@ -92,8 +98,28 @@ def _read(path: Path) -> Any:
         raise UsageError(f"{path} cannot be read ({error})") from error
 
 
-def publish(run: Path, name: str, which: str) -> str:
+def halved(arrays: Arrays) -> Arrays:
+    """Kernels, of two axes and more, rounded to float16; the rest as it is.
+
+    Raises:
+        UsageError: a value that float16 cannot hold.
+    """
+    with np.errstate(over="ignore"):  # refused below
+        kernels = {name: a.astype(np.float16) for name, a in arrays.items() if a.ndim > 1}
+    for name, kernel in kernels.items():
+        if not np.isfinite(kernel).all():
+            raise UsageError(f"--half: {name} has values beyond float16's 65504")
+    return {**arrays, **kernels}
+
+
+def publish(run: Path, name: str, which: str, half: bool = False) -> str:
     """Check everything, then copy; returns the row for the registry.
+
+    Args:
+        run: folder of the run.
+        name: of the registry.
+        which: ``"best"``, ``"last"`` or ``"average"``.
+        half: whether to store kernels as float16.
 
     Raises:
         UsageError: see :func:`check_network` and :func:`stated_scores`, or a file is missing.
@@ -109,12 +135,17 @@ def publish(run: Path, name: str, which: str) -> str:
         entry_["command"] = _without_folders(entry_["command"])
         entry_.pop("platform")
     file = make_folder(WEIGHTS_FOLDER) / f"{name}.safetensors"
-    atomic_write(file, (run / f"{which}.safetensors").read_bytes())
+    if half:
+        arrays, metadata = load_arrays(run / f"{which}.safetensors")
+        save_arrays(file, halved(arrays), metadata)
+        scores = {}
+    else:
+        atomic_write(file, (run / f"{which}.safetensors").read_bytes())
     target = make_folder(RUNS / name)
     for copied in COPIED:
         shutil.copy(run / copied, target / copied)
     atomic_write(target / "environment.json", json.dumps(environment, indent=2) + "\n")
-    stated = ", ".join(f"{field}={value}" for field, value in scores.items())
+    stated = ", ".join(f"{field}={value}" for field, value in scores.items()) or "..."
     return f'"{name}": Weights("{file.name}", "{sha256_file(file)}", {stated}),'
 
 
@@ -124,8 +155,9 @@ def main() -> None:
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("name")
     parser.add_argument("--which", choices=("best", "last", "average"), default="last")
+    parser.add_argument("--half", action="store_true", help="kernels as float16")
     arguments = parser.parse_args()
-    print(publish(arguments.run_dir, arguments.name, arguments.which))
+    print(publish(arguments.run_dir, arguments.name, arguments.which, arguments.half))
 
 
 if __name__ == "__main__":

@@ -45,6 +45,11 @@ WEIGHTS: dict[str, Weights] = {
         "b08e13996d65ebab58173949a61e9c8e40c1d4de4f5377db7258ef70c7033953",
         test_accuracy=0.8601,
     ),
+    "resnet20-w1a32-cifar10": Weights(
+        "resnet20-w1a32-cifar10.safetensors",
+        "c9636da9ff290b028b0c3bdcdafe66e5946e9d57101f8495d887c8cc54dac8f3",
+        test_accuracy=0.8519,
+    ),
     "srresnet-lite-x2-w1a1": Weights(
         "srresnet-lite-x2-w1a1.safetensors",
         "d0046b8284379e1ddc0ee4bc00902d8f764f6f991fa5fab0159c72b923ba7414",
