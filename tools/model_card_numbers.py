@@ -62,6 +62,7 @@ def measure(name: str, data_dir: Path | None, bench: Path | None) -> dict[str, A
             "scores": scores,
             "files": files,
             "latency": _timed(run, files, bench),
+            "limits": _limits(name),
         }
 
 
@@ -119,6 +120,19 @@ def _counts(name: str) -> dict[str, int]:
     found = count(models.load(name))
     keys = ("params", "binary_params", "float_macs", "binary_macs")
     return {key: int(getattr(found, key)) for key in keys}
+
+
+def _limits(name: str) -> list[str]:
+    """What the weights' file itself costs."""
+    from irnet_keras.models import weights_path
+    from irnet_keras.models.weights import load_arrays
+
+    if all(a.dtype != "float16" for a in load_arrays(weights_path(name))[0].values()):
+        return []
+    return [
+        "Kernels are stored as float16; Keras computes with them in float32. The scores under "
+        "Training are of the weights before this rounding."
+    ]
 
 
 def _timed(run: Commands, files: list[dict[str, Any]], bench: Path | None) -> dict[str, Any]:

@@ -50,6 +50,11 @@ WEIGHTS: dict[str, Weights] = {
         "c9636da9ff290b028b0c3bdcdafe66e5946e9d57101f8495d887c8cc54dac8f3",
         test_accuracy=0.8519,
     ),
+    "vgg-small-w1a1-cifar10": Weights(
+        "vgg-small-w1a1-cifar10.safetensors",
+        "fd0609b7b94e0c89ef0ec76daeaddbbc98661a6874d5b93d2e3e072eaf3db6f6",
+        test_accuracy=0.8007,
+    ),
     "srresnet-lite-x2-w1a1": Weights(
         "srresnet-lite-x2-w1a1.safetensors",
         "d0046b8284379e1ddc0ee4bc00902d8f764f6f991fa5fab0159c72b923ba7414",

@@ -4,7 +4,8 @@ Source: Adam, small batches and EDE up to t = 2, for short runs (pilots in
 docs/explanation/training.md).
 
 Command: irnet train vgg-small-w1a1-cifar10-best
-Result: not yet run.
+Result: not yet run for its 100 epochs; 80.10 % on the 10,000 test images with --epochs 6, what one
+core did in 104 minutes.
 """
 
 from irnet_keras.training.config import TrainConfig
