@@ -98,5 +98,5 @@ def test_card_of_no_model_is_refused(copy):
 def test_bad_arguments_are_refused():
     with pytest.raises(UsageError, match="--check and --measure exclude each other"):
         model_cards.main(["--check", "--measure", NAME])
-    with pytest.raises(UsageError, match="vgg-small-w1a1-cifar10 has no shipped weights"):
-        model_cards.main(["--measure", "vgg-small-w1a1-cifar10"])
+    with pytest.raises(UsageError, match="resnet32-w1a1-cifar10 has no shipped weights"):
+        model_cards.main(["--measure", "resnet32-w1a1-cifar10"])

@@ -298,7 +298,7 @@ def test_stage1_follows_the_length():
     ("teacher", "message"),
     [
         ("nobody", r"teacher: MODEL 'nobody' is neither a file nor a"),
-        ("vgg-small-w1a1-cifar10", "teacher: .* has no shipped weights"),
+        ("resnet32-w1a1-cifar10", "teacher: .* has no shipped weights"),
     ],
 )
 def test_bad_teachers_are_refused(teacher, message):
