@@ -10,21 +10,19 @@ python android_demo/tools/demo.py all
 
 import argparse
 import os
-import platform
 import shutil
 import subprocess
 import sys
 import venv
 
-import android_on_linux
 import build_aar
 import build_apk
-import build_native
 import check_api
 import emulated
+import host_build
 import screen
 from java_build import ROOT, compile_java, java_home, junit, run
-from packages import JUNIT, BuildError, fetch, unpack_tflite
+from packages import JUNIT, BuildError, fetch
 
 BUILD = ROOT / "build"
 DOWNLOADS = BUILD / "downloads"
@@ -40,24 +38,9 @@ def test() -> None:
     junit(jar, tests, [core], CORE / "test" / "resources")
 
 
-def build_host() -> screen.Host:
-    """Build sessions, delegate and TensorFlow Lite for this machine's JVM."""
-    if platform.machine() != "x86_64":
-        raise BuildError(f"this needs an x86-64 machine, not {platform.machine()}")
-    tflite = unpack_tflite(DOWNLOADS)
-    runtime = BUILD / "tflite-on-linux"
-    android_on_linux.build(tflite.libraries["x86_64"], runtime)
-    native = build_native.build("host", java_home(), BUILD / "native")
-    core = compile_java([CORE / "main" / "java"], [], BUILD / "core")
-    session = APP / "main" / "java" / "org" / "irnet" / "demo" / "session"
-    delegate = ROOT / "lce-delegate" / "src" / "main" / "java"
-    main = compile_java([session, delegate], [core, *tflite.jars], BUILD / "host")
-    return screen.Host([core, main, *tflite.jars], runtime, [runtime, native.parent])
-
-
 def host() -> None:
     """The app's sessions with Android's own TensorFlow Lite on this machine."""
-    built = build_host()
+    built = host_build.build(BUILD, DOWNLOADS)
     jar = fetch(JUNIT, DOWNLOADS)
     sources = [APP / "hostTest" / "java"]
     tests = compile_java(sources, [*built.class_path, jar], BUILD / "host-test")
@@ -67,12 +50,12 @@ def host() -> None:
 
 def screens() -> None:
     """The activity, run and drawn on this machine."""
-    screen.test(build_host(), fetch(JUNIT, DOWNLOADS), BUILD, DOWNLOADS)
+    screen.test(host_build.build(BUILD, DOWNLOADS), fetch(JUNIT, DOWNLOADS), BUILD, DOWNLOADS)
 
 
 def bench() -> None:
     """What of a frame's way can be timed here."""
-    built = build_host()
+    built = host_build.build(BUILD, DOWNLOADS)
     classes = compile_java([APP / "hostBench" / "java"], built.class_path, BUILD / "host-bench")
     path = os.pathsep.join(str(part) for part in (*built.class_path, classes))
     command = [java_home() / "bin" / "java", "-cp", path]

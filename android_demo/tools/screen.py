@@ -1,10 +1,10 @@
 """The activity itself, run and drawn on this machine's JVM by Robolectric."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 import build_apk
+from host_build import Host
 from java_build import ROOT, compile_java, junit
 from packages import ANDROID, INSTRUMENTED, ROBOLECTRIC, fetch, fetch_jars, read_list
 
@@ -30,21 +30,6 @@ def write_config(work: Path, apk: Path) -> Path:
     text = "".join(f"{name}={value}\n" for name, value in values.items())
     config.write_text(text, encoding="utf-8")
     return work / "config"
-
-
-@dataclass(frozen=True)
-class Host:
-    """The app's inference, built for this machine.
-
-    Attributes:
-        class_path: of the sessions.
-        runtime: folder of TensorFlow Lite's library and what it needs.
-        jni: folders of native libraries.
-    """
-
-    class_path: list[Path]
-    runtime: Path
-    jni: list[Path]
 
 
 def test(host: Host, jar: Path, out: Path, downloads: Path) -> None:
