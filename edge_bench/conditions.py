@@ -37,10 +37,16 @@ def with_warnings(device: Device, threads: int = 1) -> Device:
         threads: that the benchmark itself kept busy.
     """
     found = machine_warnings(device)
-    if threads > device.cores:
-        found.append(f"more threads than cores: {threads} threads on {device.cores} cores")
+    crowd = too_many_threads(threads, device.cores)
+    if crowd is not None:
+        found.append(f"more threads than cores: {crowd}")
     found += state_warnings(device.before, device.after, device.cores, threads)
     return device.model_copy(update={"warnings": [*device.warnings, *found]})
+
+
+def too_many_threads(threads: int, cores: int) -> str | None:
+    """Both numbers in words, if not every thread of the interpreter has a core."""
+    return f"{threads} threads on {cores} cores" if threads > cores else None
 
 
 def machine_warnings(device: Device) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from converters.explain import Explanation, OpReport
-from edge_bench.conditions import kernel_of, machine_warnings, state_warnings
+from edge_bench.conditions import kernel_of, machine_warnings, state_warnings, too_many_threads
 from edge_bench.cures import LEFTOVERS, ONES, STEM, STRICT, is_stem, is_zero_padded, meant_binary
 from edge_bench.schema import Device
 
@@ -114,10 +114,11 @@ def _machine(device: Device, threads: int) -> Iterator[Finding]:
                 f"{device.cpu_model}: {warning}",
                 "run on a CPU with NEON, or give the emulator one (qemu -cpu cortex-a72)",
             )
-    if threads > device.cores:
+    crowd = too_many_threads(threads, device.cores)
+    if crowd is not None:
         yield Finding(
             "more threads than cores",
-            f"{threads} threads on {device.cores} cores",
+            crowd,
             f"--threads {device.cores}, or fewer: big cores only are often faster than all",
         )
     for warning in state_warnings(device.before, device.after, device.cores, threads):
