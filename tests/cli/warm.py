@@ -1,7 +1,8 @@
 """The command line in processes of its own that need not import TensorFlow each time.
 
-They are forked from a server that has imported it once, and has no thread yet. What they do
-after the imports, and how they end, is as in a process started by a shell.
+They are forked from a server that has imported it once, whose only other threads are OpenBLAS's,
+which OpenBLAS ends before a fork. What they do after the imports, and how they end, is as in a
+process started by a shell.
 """
 
 import multiprocessing
